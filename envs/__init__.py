@@ -1,0 +1,6 @@
+"""Ready environments. Importing this package registers them: gymnasium.make("envs:law_rl/NoisyDigits-v0")."""
+
+import gymnasium
+
+gymnasium.register(id="law_rl/NoisyDigits-v0", entry_point="envs.digits:noisy_digits")
+gymnasium.register(id="law_rl/NoisyCifar10-v0", entry_point="envs.cifar:noisy_cifar10")

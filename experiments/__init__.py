@@ -1,0 +1,1 @@
+"""Runs: each module holds one typed `experiment`."""

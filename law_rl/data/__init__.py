@@ -1,0 +1,1 @@
+"""Data sets as tensors: fixed clean splits, label noise, long tails, augmentation and batch order."""

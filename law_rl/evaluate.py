@@ -1,0 +1,82 @@
+"""Evaluation: schedules against hand-made baselines on seeds that no search has seen, with paired statistics."""
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any, ClassVar
+
+from law_rl.experiment import Experiment
+from law_rl.jobs import Curriculum, TrainingJob, Workers
+from law_rl.learner import Directive, Learner
+from law_rl.schedule import Schedule
+from law_rl.statistics import Interval, mean_interval
+
+LEARNED, UNIFORM, ORACLE = "learned", "uniform", "oracle"
+
+
+@dataclass(frozen=True, kw_only=True)
+class Follow:
+    """The curriculum of a schedule."""
+
+    schedule: Schedule
+    name: str = LEARNED
+    needs_mislabelled: ClassVar[bool] = False
+
+    def directive(self, learner: Learner) -> Directive:
+        return self.schedule.directive(learner.view())
+
+
+@dataclass(frozen=True, kw_only=True)
+class Evaluation:
+    """Test metrics in points: one value a curriculum and training seed, in the order of `seeds`."""
+
+    metric: str
+    seeds: tuple[int, ...]
+    values: Mapping[str, tuple[float, ...]]
+
+    def interval(self, name: str) -> Interval:
+        return mean_interval(self.values[name])
+
+    def gain(self, name: str, over: str = UNIFORM) -> Interval:
+        """The paired difference of two curricula, in points."""
+        return mean_interval([a - b for a, b in zip(self.values[name], self.values[over], strict=True)])
+
+    def gap_closed(self, name: str = LEARNED) -> float | None:
+        """(name - uniform) / (oracle - uniform) of the means; None where no oracle is known or it gains nothing."""
+        if ORACLE not in self.values:
+            return None
+        ceiling = self.gain(ORACLE).mean
+        return self.gain(name).mean / ceiling if ceiling > 0 else None
+
+    def to_json(self) -> dict[str, Any]:
+        """The entries of result.json that an evaluation fills."""
+        schedules = {name: self.interval(name).to_json() | {"values": list(v)} for name, v in self.values.items()}
+        gain = {"over": UNIFORM} | self.gain(LEARNED).to_json()
+        return {
+            "metric": self.metric,
+            "seeds": list(self.seeds),
+            "schedules": schedules,
+            "gain": gain,
+            "gap_closed": self.gap_closed(),
+        }
+
+
+def evaluate(
+    experiment: Experiment, curricula: Sequence[Curriculum], workers: Workers, *, observer: Callable[[int, int], None]
+) -> Evaluation:
+    """Trains every curriculum on every evaluation seed; `observer(done, total)` is called after each training."""
+    seeds = experiment.evaluation.training_seeds
+    for curriculum in curricula:
+        for seed in seeds:
+            workers.submit(f"{curriculum.name} {seed}", TrainingJob(curriculum=curriculum, seed=seed))
+    results: dict[str, float] = {}
+    for key, metric in workers.results():
+        results[key] = metric
+        observer(len(results), len(curricula) * len(seeds))
+    values = {c.name: tuple(results[f"{c.name} {seed}"] for seed in seeds) for c in curricula}
+    return Evaluation(metric=experiment.task.metric, seeds=seeds, values=values)
+
+
+def applicable(baselines: Sequence[Curriculum], experiment: Experiment) -> list[Curriculum]:
+    """The baselines that the data allows: those that must know which labels are wrong only where that is known."""
+    known = experiment.task.learner(experiment.evaluation.training_seeds[0]).mislabelled is not None
+    return [baseline for baseline in baselines if known or not baseline.needs_mislabelled]

@@ -1,0 +1,88 @@
+"""Files that survive a kill: trees of tensors and plain values in one safetensors file, written whole or not at all."""
+
+import json
+import os
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import torch
+from safetensors import SafetensorError
+from safetensors.torch import load as load_tensors
+from safetensors.torch import save as save_tensors
+
+_TENSOR = "tensor:"
+
+
+def write_atomic(path: Path, content: bytes) -> None:
+    """Writes `content` to a temporary name beside `path`, flushes it to the disk and renames it into place."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    temporary = path.with_name(f".{path.name}.{os.getpid()}.tmp")
+    with temporary.open("wb") as file:
+        file.write(content)
+        file.flush()
+        os.fsync(file.fileno())
+    temporary.replace(path)
+
+
+def write_json(path: Path, value: Any) -> None:
+    """Writes `value` as indented JSON; ValueError for NaN and infinities, which JSON has no word for."""
+    write_atomic(path, (json.dumps(value, indent=2, allow_nan=False) + "\n").encode())
+
+
+def _pack(value: Any, tensors: dict[str, torch.Tensor]) -> Any:
+    if isinstance(value, torch.Tensor):
+        name = str(len(tensors))
+        tensors[name] = value.detach().cpu().contiguous().clone()
+        return _TENSOR + name
+    if isinstance(value, Mapping):
+        return {str(key): _pack(entry, tensors) for key, entry in value.items()}
+    if isinstance(value, list | tuple):
+        return [_pack(entry, tensors) for entry in value]
+    return value
+
+
+def _unpack(value: Any, tensors: Mapping[str, torch.Tensor]) -> Any:
+    if isinstance(value, str) and value.startswith(_TENSOR):
+        return tensors[value.removeprefix(_TENSOR)]
+    if isinstance(value, dict):
+        return {key: _unpack(entry, tensors) for key, entry in value.items()}
+    if isinstance(value, list):
+        return [_unpack(entry, tensors) for entry in value]
+    return value
+
+
+def save_tree(path: Path, tree: Mapping[str, Any]) -> None:
+    """Writes a tree (dicts with string keys, lists, tensors, numbers, strings, None) as one safetensors file."""
+    tensors: dict[str, torch.Tensor] = {}
+    structure = json.dumps(_pack(tree, tensors))
+    write_atomic(path, save_tensors(tensors, {"tree": structure}))
+
+
+def load_tree(path: Path) -> dict[str, Any]:
+    """The tree that `save_tree` wrote; lists come back as lists. ValueError with the path if the file is damaged."""
+    content = path.read_bytes()
+    try:
+        tensors = load_tensors(content)
+        structure = json.loads(read_metadata(content)["tree"])
+    except (SafetensorError, KeyError, ValueError) as error:
+        raise ValueError(
+            f"{path} is damaged or not a file of law-rl ({error}): delete it, or restore a copy"
+        ) from error
+    tree = _unpack(structure, tensors)
+    assert isinstance(tree, dict)
+    return tree
+
+
+def read_metadata(content: bytes) -> dict[str, str]:
+    """The string metadata of a safetensors file's bytes, {} where it has none; ValueError where the header is broken."""
+    if len(content) < 8:
+        raise ValueError("the file ends before its header")
+    length = int.from_bytes(content[:8], "little")
+    if length > len(content) - 8:
+        raise ValueError("the file ends inside its header")
+    header = json.loads(content[8 : 8 + length])
+    metadata = header.get("__metadata__", {}) if isinstance(header, dict) else None
+    if not isinstance(metadata, dict):
+        raise ValueError("the header is not a table of names")
+    return metadata

@@ -1,0 +1,146 @@
+"""Jobs: the pieces of work that a search and an evaluation hand to workers, each a whole training."""
+
+import math
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from typing import Any, Protocol
+
+import torch
+
+from law_rl.actor import MlpActor, TableActor
+from law_rl.agent import Episode
+from law_rl.learner import Directive, Learner, Task
+from law_rl.stage_env import StageEnv, StageEnvConfig
+from law_rl.twins import Curve, TwinBook, train_twin
+
+
+class Curriculum(Protocol):
+    """A way of directing a whole training: a hand-made baseline or a schedule."""
+
+    @property
+    def name(self) -> str: ...
+
+    @property
+    def needs_mislabelled(self) -> bool:
+        """Whether it must be told which labels are wrong."""
+        ...
+
+    def directive(self, learner: Learner) -> Directive:
+        """The directive of the learner's next stage."""
+        ...
+
+
+@dataclass(frozen=True, kw_only=True)
+class Setting:
+    """What all jobs of a run have in common."""
+
+    task: Task
+    env: StageEnvConfig
+
+
+@dataclass(frozen=True, kw_only=True)
+class TwinJob:
+    """Trains the twin of a seed; the result is its curve."""
+
+    seed: int
+
+    def run(self, worker: "WorkerState") -> Curve:
+        return train_twin(worker.setting.task, self.seed)
+
+
+@dataclass(frozen=True, kw_only=True)
+class EpisodeJob:
+    """Runs one episode of the environment; the result is an Episode."""
+
+    actor: TableActor | MlpActor
+    training_seed: int
+    curves: Mapping[int, Curve]
+
+    def run(self, worker: "WorkerState") -> Episode:
+        worker.env.twins.add(self.curves)
+        return run_episode(worker.env, self.actor, self.training_seed)
+
+
+@dataclass(frozen=True, kw_only=True)
+class TrainingJob:
+    """Trains a seed under a curriculum; the result is the metric on the test split, read once, in points."""
+
+    curriculum: Curriculum
+    seed: int
+
+    def run(self, worker: "WorkerState") -> float:
+        learner = worker.setting.task.learner(self.seed)
+        while learner.stage < learner.stages:
+            warm = learner.stage < worker.setting.env.warmup
+            report = learner.train_stage(Directive() if warm else self.curriculum.directive(learner))
+            if report.failure:
+                break
+        return learner.evaluate("test")[learner.metric]
+
+
+Job = TwinJob | EpisodeJob | TrainingJob
+
+
+class WorkerState:
+    """What a worker keeps between jobs: the environment, its data and the learners' states after warm-up."""
+
+    def __init__(self, setting: Setting) -> None:
+        self.setting = setting
+        twins = TwinBook(setting.task, warmup=setting.env.warmup)
+        self.env = StageEnv(setting.task, setting.env, twins)
+
+    def run(self, job: Job) -> Any:
+        return job.run(self)
+
+
+class Workers(Protocol):
+    """Runs jobs side by side, in any order."""
+
+    def submit(self, key: str, job: Job) -> None: ...
+
+    def results(self) -> Iterator[tuple[str, Any]]:
+        """Yields (key, result) as jobs end, until none is left."""
+        ...
+
+
+class LocalWorkers:
+    """Runs jobs one after the other in this process."""
+
+    def __init__(self, setting: Setting) -> None:
+        self._state = WorkerState(setting)
+        self._queue: list[tuple[str, Job]] = []
+
+    def submit(self, key: str, job: Job) -> None:
+        self._queue.append((key, job))
+
+    def results(self) -> Iterator[tuple[str, Any]]:
+        while self._queue:
+            key, job = self._queue.pop(0)
+            yield key, self._state.run(job)
+
+
+def run_episode(env: StageEnv, actor: TableActor | MlpActor, training_seed: int) -> Episode:
+    """One training of the environment under an actor."""
+    observation, info = env.reset(options={"training_seed": training_seed})
+    observations, actions, rewards = [torch.from_numpy(observation)], [], []
+    weights: list[tuple[float, float]] = []
+    terminated = False
+    while not terminated:
+        action = actor.act(observations[-1], env.learner.stage)
+        observation, reward, terminated, _, info = env.step(action.numpy())
+        observations.append(torch.from_numpy(observation))
+        actions.append(action)
+        rewards.append(reward)
+        weights.append((info.get("weight_clean", math.nan), info.get("weight_mislabelled", math.nan)))
+    clean, mislabelled = torch.tensor(weights).unbind(dim=1)
+    return Episode(
+        training_seed=training_seed,
+        observations=torch.stack(observations),
+        actions=torch.stack(actions),
+        rewards=torch.tensor(rewards),
+        metric=info["metric"],
+        twin_metric=info["twin_metric"],
+        failure=info.get("failure", ""),
+        weight_clean=clean,
+        weight_mislabelled=mislabelled,
+    )

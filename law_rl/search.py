@@ -1,0 +1,246 @@
+"""The search: learns a policy from many episodes, and ends with the same bits however its jobs were run."""
+
+import importlib.metadata
+import math
+from collections.abc import Callable
+from dataclasses import asdict, dataclass, field
+from pathlib import Path
+from typing import Any
+
+import law_rl
+from law_rl.actor import MlpActor, TableActor, actor_from_tree
+from law_rl.agent import Agent, AgentSpec, Episode
+from law_rl.experiment import Experiment
+from law_rl.files import load_tree, save_tree
+from law_rl.jobs import EpisodeJob, TwinJob, Workers
+from law_rl.observation import ENTRIES
+from law_rl.schedule import Schedule
+from law_rl.statistics import mean_interval
+from law_rl.twins import Curve
+
+PROVENANCE_PACKAGES = ("torch", "gymnasium", "stable-baselines3", "numpy")
+
+
+@dataclass
+class SearchState:
+    """What a killed search resumes from; episodes [0, explored) explore, the rest confirm candidates.
+
+    `actors` holds those of episodes begun and not yet taken, `arrived` results that wait for their turn.
+    """
+
+    curves: dict[int, Curve] = field(default_factory=dict)
+    episodes: list[Episode] = field(default_factory=list)
+    actors: dict[int, TableActor | MlpActor] = field(default_factory=dict)
+    arrived: dict[int, Episode] = field(default_factory=dict)
+    leaders: list[tuple[float, int, TableActor | MlpActor]] = field(default_factory=list)
+
+    def to_tree(self) -> dict[str, Any]:
+        return {
+            "curves": {str(seed): list(curve) for seed, curve in self.curves.items()},
+            "episodes": [episode.to_tree() for episode in self.episodes],
+            "actors": {str(index): actor.to_tree() for index, actor in self.actors.items()},
+            "arrived": {str(index): episode.to_tree() for index, episode in self.arrived.items()},
+            "leaders": [[score, index, actor.to_tree()] for score, index, actor in self.leaders],
+        }
+
+    @staticmethod
+    def from_tree(tree: dict[str, Any]) -> "SearchState":
+        return SearchState(
+            curves={int(seed): tuple(curve) for seed, curve in tree["curves"].items()},
+            episodes=[Episode.from_tree(episode) for episode in tree["episodes"]],
+            actors={int(index): actor_from_tree(actor) for index, actor in tree["actors"].items()},
+            arrived={int(index): Episode.from_tree(episode) for index, episode in tree["arrived"].items()},
+            leaders=[(score, index, actor_from_tree(actor)) for score, index, actor in tree["leaders"]],
+        )
+
+
+class Search:
+    """Learns a schedule for an experiment with the given workers, keeping a checkpoint in `directory`.
+
+    `observer` is called after each job: it sees the search (`trainings_done`, `trainings_total`, `state`).
+    """
+
+    def __init__(
+        self, experiment: Experiment, workers: Workers, directory: Path, *, observer: Callable[["Search"], None]
+    ) -> None:
+        self.experiment, self._workers, self._observer = experiment, workers, observer
+        self.checkpoint = directory / "checkpoints" / "search.safetensors"
+        self.state = SearchState()
+        self._agent: Agent = experiment.agent.build(agent_spec(experiment))
+        config = experiment.search
+        self._explored = config.episodes - config.candidates * experiment.env.pool
+
+    @property
+    def trainings_done(self) -> int:
+        return len(self.state.curves) + len(self.state.episodes) + len(self.state.arrived)
+
+    @property
+    def trainings_total(self) -> int:
+        return self.experiment.env.pool + self.experiment.search.episodes
+
+    def resume(self) -> None:
+        """Goes on from the checkpoint in the directory; ValueError if it is of another experiment."""
+        tree = load_tree(self.checkpoint)
+        if tree["experiment"] != search_identity(self.experiment):
+            raise ValueError(
+                f"{self.checkpoint} is of another configuration: give the same overrides as then, or another --out"
+            )
+        self.state = SearchState.from_tree(tree["state"])
+        self._agent.restore(tree["agent"])
+
+    def run(self) -> Schedule:
+        """Runs the search to its end and returns the schedule."""
+        self._train_twins()
+        self._explore()
+        return self._confirm()
+
+    def _save(self) -> None:
+        identity = search_identity(self.experiment)
+        save_tree(
+            self.checkpoint, {"experiment": identity, "state": self.state.to_tree(), "agent": self._agent.state()}
+        )
+
+    def _train_twins(self) -> None:
+        for seed in self.experiment.env.seeds:
+            if seed not in self.state.curves:
+                self._workers.submit(f"twin {seed}", TwinJob(seed=seed))
+        for key, curve in self._workers.results():
+            self.state.curves[int(key.split()[1])] = curve
+            self._save()
+            self._observer(self)
+
+    def _explore(self) -> None:
+        for index in range(len(self.state.episodes), min(len(self.state.episodes) + self._lag, self._explored)):
+            self._begin(index)
+        for key, episode in self._workers.results():
+            self.state.arrived[int(key.split()[1])] = episode
+            self._take_in_order()
+            self._save()
+            self._observer(self)
+
+    @property
+    def _lag(self) -> int:
+        return self.experiment.search.lag
+
+    def _begin(self, index: int) -> None:
+        if index in self.state.arrived:
+            return
+        if index not in self.state.actors:
+            self.state.actors[index] = self._agent.actor(index)
+        self._submit(index, self.state.actors[index])
+
+    def _submit(self, index: int, actor: TableActor | MlpActor) -> None:
+        seeds = self.experiment.env.seeds
+        job = EpisodeJob(actor=actor, training_seed=seeds[index % len(seeds)], curves=self.state.curves)
+        self._workers.submit(f"episode {index}", job)
+
+    def _take_in_order(self) -> None:
+        while (index := len(self.state.episodes)) in self.state.arrived and index < self._explored:
+            episode, actor = self.state.arrived.pop(index), self.state.actors.pop(index)
+            self._agent.take(index, actor, episode)
+            self.state.episodes.append(episode)
+            self._note_leader(index, actor, episode)
+            if index + self._lag < self._explored:
+                self._begin(index + self._lag)
+
+    def _note_leader(self, index: int, actor: TableActor | MlpActor, episode: Episode) -> None:
+        score = -math.inf if episode.failure else episode.advantage
+        leaders = [*self.state.leaders, (score, index, actor)]
+        leaders.sort(key=lambda leader: (-leader[0], leader[1]))
+        self.state.leaders = leaders[: self.experiment.search.candidates - 1]
+
+    def candidates(self) -> list[TableActor | MlpActor]:
+        """The policy that the agent ends with, and those of the best episodes, without exploration."""
+        return [self._agent.policy(), *(without_exploration(actor) for _, _, actor in self.state.leaders)]
+
+    def _confirm(self) -> Schedule:
+        candidates, pool = self.candidates(), self.experiment.env.pool
+        done = len(self.state.episodes) - self._explored
+        for place in range(done, len(candidates) * pool):
+            index = self._explored + place
+            if index not in self.state.arrived:
+                actor = candidates[place // pool]
+                seed = self.experiment.env.seeds[place % pool]
+                self._workers.submit(
+                    f"episode {index}", EpisodeJob(actor=actor, training_seed=seed, curves=self.state.curves)
+                )
+        self._collect()
+        for key, episode in self._workers.results():
+            self.state.arrived[int(key.split()[1])] = episode
+            self._collect()
+            self._save()
+            self._observer(self)
+        confirmed = [self.state.episodes[self._explored + k * pool :][:pool] for k in range(len(candidates))]
+        scores = [sum(episode.advantage for episode in runs) / pool for runs in confirmed]
+        best = max(range(len(candidates)), key=lambda k: (scores[k], -k))
+        return make_schedule(self.experiment, candidates[best], confirmed[best])
+
+    def _collect(self) -> None:
+        while (index := len(self.state.episodes)) in self.state.arrived:
+            self.state.episodes.append(self.state.arrived.pop(index))
+
+
+def without_exploration(actor: TableActor | MlpActor) -> TableActor | MlpActor:
+    """The same policy, acting at its best knowledge."""
+    return actor.greedy() if isinstance(actor, MlpActor) else actor
+
+
+def agent_spec(experiment: Experiment) -> AgentSpec:
+    """The problem of an experiment as its agent is told it."""
+    names = experiment.env.observation
+    return AgentSpec(
+        observation=names,
+        low=tuple(ENTRIES[name].low for name in names),
+        high=tuple(ENTRIES[name].high for name in names),
+        action=experiment.env.action.names,
+        stages=experiment.task.stages,
+        warmup=experiment.env.warmup,
+        seed=experiment.search.seed,
+    )
+
+
+def search_identity(experiment: Experiment) -> str:
+    """A text that is equal for equal searches: everything but the evaluation."""
+    parts = (experiment.name, experiment.task, experiment.env, experiment.agent, experiment.search)
+    return repr(parts)
+
+
+def make_schedule(experiment: Experiment, actor: TableActor | MlpActor, confirmed: list[Episode]) -> Schedule:
+    """The schedule of a chosen actor, with where it comes from and what it gained on the pool's seeds."""
+    gain = mean_interval([episode.advantage for episode in confirmed])
+    actions = sum(episode.actions for episode in confirmed) / len(confirmed)
+    versions = {name: importlib.metadata.version(name) for name in PROVENANCE_PACKAGES}
+    provenance = {
+        "experiment": experiment.name,
+        "task": experiment.task.describe(),
+        "env": plain(asdict(experiment.env)),
+        "agent": {"name": experiment.agent.name, **plain(vars(experiment.agent))},
+        "search": plain(asdict(experiment.search)),
+        "training_seeds": list(experiment.env.seeds),
+        "versions": {"law-rl": law_rl.__version__, **versions},
+        "validation_gain": {
+            "over": "uniform",
+            "mean": gain.mean,
+            "ci95": [gain.low, gain.high],
+            "seeds": len(confirmed),
+        },
+        "typical_actions": [[round(float(v), 6) for v in row] for row in actions],
+    }
+    return Schedule(
+        actor=actor,
+        action=experiment.env.action,
+        observation=experiment.env.observation,
+        stages=experiment.task.stages,
+        warmup=experiment.env.warmup,
+        memory_decay=experiment.task.memory_decay,
+        provenance=plain(provenance),
+    )
+
+
+def plain(value: Any) -> Any:
+    """JSON's own types: tuples become lists, keys strings."""
+    if isinstance(value, dict):
+        return {str(key): plain(entry) for key, entry in value.items()}
+    if isinstance(value, list | tuple):
+        return [plain(entry) for entry in value]
+    return value

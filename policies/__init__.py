@@ -1,0 +1,1 @@
+"""Agents that learn policies, hand-made baselines, and schedules that were learned."""
