@@ -16,9 +16,9 @@ def digits_task(
     *, noise: float = 0.4, imbalance: float = 1.0, features: tuple[str, ...] = FEATURES
 ) -> ClassificationTask:
     """An MLP on scikit-learn's digits, 40 epochs in 10 stages; `noise` is LAW's eta, `imbalance` largest over smallest class."""
-    kind = "uniform" if noise > 0 else "none"
+    labels = NoiseConfig(kind="uniform", rate=noise) if noise > 0 else NoiseConfig()
     return ClassificationTask(
-        data=DataConfig(name="digits", noise=NoiseConfig(kind=kind, rate=noise), imbalance=imbalance),
+        data=DataConfig(name="digits", noise=labels, imbalance=imbalance),
         training=ClassificationConfig(
             network=NetworkConfig(name="mlp", width=128, depth=2),
             optimiser=OptimiserConfig(lr=0.1),

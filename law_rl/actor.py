@@ -68,7 +68,7 @@ class MlpActor:
         hidden, mean = self._forward(observation)
         noise = self.noise[min(stage, len(self.noise) - 1)] if self.noise is not None else None
         if self.exploration == "sampled" and noise is not None:
-            mean = mean + self.std(hidden) * noise
+            mean = mean + self._std(hidden) * noise
         action = torch.tanh(mean) if self.output == "tanh" else mean
         if self.exploration == "directional" and noise is not None:
             action = action + action.norm() * noise
@@ -76,8 +76,12 @@ class MlpActor:
             action = action + noise
         return action.clamp(-1.0, 1.0)
 
-    def std(self, hidden: torch.Tensor) -> torch.Tensor:
-        """Standard deviations [A] of the sampled action; `hidden` is the last hidden layer's output."""
+    def gaussian(self, observation: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
+        """Mean and standard deviation [A] of the action that exploration "sampled" draws, before the squashing."""
+        hidden, mean = self._forward(observation)
+        return mean, self._std(hidden)
+
+    def _std(self, hidden: torch.Tensor) -> torch.Tensor:
         if len(self.log_std) == 1:
             return self.log_std[0].exp()
         weight, bias = self.log_std

@@ -6,7 +6,7 @@ import math
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import torch
 
@@ -15,6 +15,9 @@ from law_rl.actor import MlpActor, TableActor, actor_from_tree
 from law_rl.files import load_tree, save_tree
 from law_rl.learner import Directive
 from law_rl.observation import ENTRIES, StageView, check_observation_names, observe
+
+if TYPE_CHECKING:
+    from law_rl.follower import Follower
 
 FORMAT = "law-rl schedule"
 VERSION = 1
@@ -103,6 +106,11 @@ class Schedule:
             "provenance": dict(self.provenance),
         }
 
+    def to_json(self) -> dict[str, Any]:
+        """The contents as plain JSON values, tensors as nested lists."""
+        content: dict[str, Any] = _plain_tensors({"kind": self.kind, "sha256": self.hash, **self._body()})
+        return content
+
     @staticmethod
     def load(path: str | Path) -> "Schedule":
         """The schedule of a file. ScheduleError, one sentence, for a truncated, foreign, newer or tampered one."""
@@ -174,3 +182,11 @@ def _feed(value: Any, digest: "hashlib._Hash") -> None:
         if isinstance(value, float) and not math.isfinite(value):
             raise ScheduleError("the schedule's provenance holds a number that is not finite: leave it out")
         digest.update(json.dumps(value).encode())
+
+
+def _plain_tensors(value: Any) -> Any:
+    if isinstance(value, torch.Tensor):
+        return value.tolist()
+    if isinstance(value, Mapping):
+        return {key: _plain_tensors(entry) for key, entry in value.items()}
+    return value

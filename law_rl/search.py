@@ -2,10 +2,13 @@
 
 import importlib.metadata
 import math
+import time
 from collections.abc import Callable
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
+
+import torch
 
 import law_rl
 from law_rl.actor import MlpActor, TableActor, actor_from_tree
@@ -61,10 +64,19 @@ class Search:
     """
 
     def __init__(
-        self, experiment: Experiment, workers: Workers, directory: Path, *, observer: Callable[["Search"], None]
+        self,
+        experiment: Experiment,
+        workers: Workers,
+        directory: Path,
+        *,
+        observer: Callable[["Search"], None],
+        started: float | None = None,
     ) -> None:
         self.experiment, self._workers, self._observer = experiment, workers, observer
         self.checkpoint = directory / "checkpoints" / "search.safetensors"
+        self._started = time.monotonic() if started is None else started
+        self._wall_before = 0.0
+        self.confirmed: list[Episode] = []
         self.state = SearchState()
         self._agent: Agent = experiment.agent.build(agent_spec(experiment))
         config = experiment.search
@@ -87,6 +99,11 @@ class Search:
             )
         self.state = SearchState.from_tree(tree["state"])
         self._agent.restore(tree["agent"])
+        self._wall_before = tree["wall_s"]
+
+    def wall_s(self) -> float:
+        """Seconds spent on this search so far, those before a resume included."""
+        return self._wall_before + time.monotonic() - self._started
 
     def run(self) -> Schedule:
         """Runs the search to its end and returns the schedule."""
@@ -97,7 +114,13 @@ class Search:
     def _save(self) -> None:
         identity = search_identity(self.experiment)
         save_tree(
-            self.checkpoint, {"experiment": identity, "state": self.state.to_tree(), "agent": self._agent.state()}
+            self.checkpoint,
+            {
+                "experiment": identity,
+                "state": self.state.to_tree(),
+                "agent": self._agent.state(),
+                "wall_s": self.wall_s(),
+            },
         )
 
     def _train_twins(self) -> None:
@@ -173,7 +196,12 @@ class Search:
         confirmed = [self.state.episodes[self._explored + k * pool :][:pool] for k in range(len(candidates))]
         scores = [sum(episode.advantage for episode in runs) / pool for runs in confirmed]
         best = max(range(len(candidates)), key=lambda k: (scores[k], -k))
-        return make_schedule(self.experiment, candidates[best], confirmed[best])
+        self.confirmed = confirmed[best]
+        return make_schedule(self.experiment, candidates[best], self.confirmed)
+
+    def candidate_of(self, index: int) -> int | None:
+        """Which candidate episode `index` confirms; None while exploring."""
+        return (index - self._explored) // self.experiment.env.pool if index >= self._explored else None
 
     def _collect(self) -> None:
         while (index := len(self.state.episodes)) in self.state.arrived:
@@ -208,7 +236,7 @@ def search_identity(experiment: Experiment) -> str:
 def make_schedule(experiment: Experiment, actor: TableActor | MlpActor, confirmed: list[Episode]) -> Schedule:
     """The schedule of a chosen actor, with where it comes from and what it gained on the pool's seeds."""
     gain = mean_interval([episode.advantage for episode in confirmed])
-    actions = sum(episode.actions for episode in confirmed) / len(confirmed)
+    actions = torch.stack([episode.actions for episode in confirmed]).mean(dim=0)
     versions = {name: importlib.metadata.version(name) for name in PROVENANCE_PACKAGES}
     provenance = {
         "experiment": experiment.name,

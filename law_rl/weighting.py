@@ -1,7 +1,7 @@
 """Weighting rules: the closed, serialisable set of ways in which a stage weights its samples."""
 
 import math
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import asdict, dataclass
 from typing import Any, ClassVar
 
@@ -101,7 +101,8 @@ def from_json(value: Mapping[str, Any]) -> Weighting:
     arguments = {
         key: tuple(entry) if isinstance(entry, list) else entry for key, entry in value.items() if key != "rule"
     }
-    return rule(**arguments)
+    make: Callable[..., Weighting] = rule
+    return make(**arguments)
 
 
 def linear_tanh(rule: LinearTanh, features: list[torch.Tensor]) -> torch.Tensor:

@@ -41,7 +41,7 @@ class Oracle:
 
 @dataclass(frozen=True, kw_only=True)
 class SmallLoss:
-    """Keeps the share of the whole set with the lowest losses, ranked each epoch; the share is the true one of clean labels."""
+    """Keeps the share of the whole set with the lowest losses, ranked each epoch: the true share of clean labels."""
 
     name: str = "small_loss"
     needs_mislabelled: ClassVar[bool] = True

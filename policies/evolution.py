@@ -38,7 +38,7 @@ class EvolutionConfig:
 
 
 class Evolution:
-    """The agent of an EvolutionConfig. Its state is the candidates told so far, from which the optimiser is replayed."""
+    """The agent of an EvolutionConfig. Its state is the candidates told so far; the optimiser is replayed from them."""
 
     def __init__(self, config: EvolutionConfig, spec: AgentSpec) -> None:
         if "progress" not in spec.observation:

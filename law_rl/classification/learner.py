@@ -137,7 +137,8 @@ class ClassificationLearner:
     def _step(self, ids: torch.Tensor, iteration: int) -> torch.Tensor | None:
         self._set_rate(learning_rate(self.config.optimiser, iteration / self._iterations))
         targets = self.dataset.train.targets.index_select(0, ids)
-        seed_dropout(self.network, self.seed, self.stage, iteration)
+        if self.config.network.dropout > 0:
+            seed_dropout(self.network, self.seed, self.stage, iteration)
         with self._autocast():
             logits = self.network(self._batch_inputs(ids, iteration))
         losses = functional.cross_entropy(logits.float(), targets, reduction="none")
@@ -199,7 +200,7 @@ class ClassificationLearner:
     def _logits(self, data: Split) -> torch.Tensor:
         self.network.eval()
         with self._autocast():
-            return torch.cat([self.network(self._normalise(part)).float() for part in data.images.split(1000)])
+            return torch.cat([self.network(self._normalise(part)).float() for part in torch.split(data.images, 1000)])
 
     def snapshot(self) -> Snapshot:
         """The stage reached, network (buffers too), optimiser, memory and statistics, as copies."""

@@ -1,0 +1,58 @@
+"""Progress on the terminal: a bar with the current gain and the time left, or plain lines where there is no terminal."""
+
+import time
+from types import TracebackType
+
+from rich.console import Console
+from rich.progress import BarColumn, MofNCompleteColumn, TaskID, TextColumn, TimeElapsedColumn, TimeRemainingColumn
+from rich.progress import Progress as Bar
+
+from law_rl.search import Search
+from law_rl.statistics import mean_interval
+
+SECONDS_BETWEEN_LINES = 10.0
+RECENT = 10
+
+
+class Progress:
+    """Shows a search's and an evaluation's progress on a console; a context manager."""
+
+    def __init__(self, console: Console) -> None:
+        self._console = console
+        columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeElapsedColumn())
+        self._bar = Bar(
+            *columns, TextColumn("left"), TimeRemainingColumn(), console=console, disable=not console.is_terminal
+        )
+        self._tasks: dict[str, TaskID] = {}
+        self._first = 0
+        self._begun = self._printed = time.monotonic()
+
+    def __enter__(self) -> "Progress":
+        self._bar.start()
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self._bar.stop()
+
+    def search(self, search: Search) -> None:
+        recent = [episode.advantage for episode in search.state.episodes[-RECENT:]]
+        gain = f"gain {mean_interval(recent).mean:+.1f} points" if recent else "twins first"
+        self._show("search", f"search, {gain}", search.trainings_done, search.trainings_total)
+
+    def evaluation(self, done: int, total: int) -> None:
+        self._show("evaluation", "evaluation on unseen seeds", done, total)
+
+    def _show(self, key: str, text: str, done: int, total: int) -> None:
+        if key not in self._tasks:
+            self._tasks[key] = self._bar.add_task(text, total=total, completed=done)
+            self._begun, self._first = time.monotonic(), done
+        self._bar.update(self._tasks[key], description=text, completed=done)
+        now = time.monotonic()
+        if not self._console.is_terminal and (now - self._printed > SECONDS_BETWEEN_LINES or done == total):
+            self._printed = now
+            rate = (now - self._begun) / max(done - self._first, 1)
+            self._console.print(
+                f"{text}: {done}/{total} trainings, about {rate * (total - done):.0f} s left", highlight=False
+            )

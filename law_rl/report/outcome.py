@@ -1,0 +1,48 @@
+"""The outcome of a run in one sentence."""
+
+from law_rl.evaluate import LEARNED, ORACLE, UNIFORM
+from law_rl.report.run_directory import Comparison, Run
+from law_rl.report.words import validation_gain
+
+
+def outcome(run: Run) -> str:
+    """What the learned weighting brought, in plain words; says so where the run has no evaluation."""
+    if run.comparison is None:
+        return (
+            "This run has no evaluation on unseen seeds (it was stopped before it). "
+            + validation_gain(run.schedule.provenance)
+        )
+    return _measured(run.comparison)
+
+
+def metric_text(value: float, metric: str) -> str:
+    """A value of a metric with its unit."""
+    return f"{value:.1f} %" if metric == "accuracy" else f"{value:.2f} {metric}"
+
+
+def plain_name(name: str) -> str:
+    """A curriculum's name, with what it is where the name alone does not tell."""
+    known = {UNIFORM: "ordinary training", ORACLE: "knows the wrong labels"}
+    return f"{name} ({known[name]})" if name in known else name
+
+
+def _measured(comparison: Comparison) -> str:
+    learned, base = comparison.row(LEARNED), comparison.row(comparison.over)
+    gain = learned.gain
+    assert gain is not None
+    against = "ordinary training" if comparison.over == UNIFORM else comparison.over
+    verdict = ""
+    if gain.low <= 0 <= gain.high:
+        verdict = ", which is no clear difference"
+    elif gain.high < 0:
+        verdict = ", which is worse"
+    return (
+        f"Learned weighting: {metric_text(learned.interval.mean, comparison.metric)} against "
+        f"{metric_text(base.interval.mean, comparison.metric)} for {against}, {gain.mean:+.1f} points "
+        f"(95 % interval {gain.low:.1f} to {gain.high:.1f}) on {comparison.seeds} unseen seeds{verdict}"
+        f"{_gap(comparison.gap_closed)}."
+    )
+
+
+def _gap(closed: float | None) -> str:
+    return f"; {closed:.0%} of the gap to the oracle closed".replace("%", " %") if closed and closed > 0 else ""

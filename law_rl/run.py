@@ -1,0 +1,134 @@
+"""Runs: a search and its evaluation, kept as files in a run directory."""
+
+import csv
+import io
+import math
+from dataclasses import asdict, is_dataclass
+from pathlib import Path
+from typing import Any
+
+import law_rl
+from law_rl.evaluate import Follow, applicable, evaluate
+from law_rl.experiment import Experiment
+from law_rl.files import write_atomic, write_json
+from law_rl.jobs import Workers
+from law_rl.progress import Progress
+from law_rl.search import Search, plain
+
+
+class RunError(ValueError):
+    """A run directory that cannot be used; its text says why and what to do."""
+
+
+def choose_directory(root: Path, name: str, out: Path | None, *, resume: bool) -> Path:
+    """The run's directory: `out`, or runs/NAME, runs/NAME-2 and so on; with `resume` the newest of these that exists."""
+    if out is not None:
+        if resume and not (out / "config.json").is_file():
+            raise RunError(
+                f"{out} holds no run to resume: give the --out of a run that was started, or leave out --resume"
+            )
+        if not resume and out.exists() and any(out.iterdir()):
+            raise RunError(f"{out} is not empty: add --resume to go on with the run in it, or give another --out")
+        return out
+    number, base = 1, root / "runs"
+    while (directory := base / (name if number == 1 else f"{name}-{number}")).exists():
+        number += 1
+    if not resume:
+        return directory
+    if number == 1:
+        raise RunError(f"there is no run of {name} in {base}: leave out --resume to start one")
+    return base / (name if number == 2 else f"{name}-{number - 1}")
+
+
+def execute(
+    experiment: Experiment,
+    workers: Workers,
+    directory: Path,
+    *,
+    worker_count: int,
+    resume: bool,
+    started: float,
+    progress: Progress,
+) -> dict[str, Any]:
+    """Searches, saves the schedule, evaluates it against the baselines, and writes the report; returns result.json.
+
+    `started` is the monotonic time at which the command began; wall_s counts from there to the saved schedule.
+    """
+    write_json(directory / "config.json", resolved(experiment))
+    search = Search(experiment, workers, directory, observer=progress.search, started=started)
+    if resume and search.checkpoint.is_file():
+        search.resume()
+    schedule = search.run()
+    schedule.save(directory / "schedule.safetensors")
+    wall_s = search.wall_s()
+    write_episodes(directory / "episodes.csv", search)
+    write_stages(directory / "stages.csv", search)
+    curricula = [*applicable(experiment.baselines, experiment), Follow(schedule=schedule)]
+    evaluation = evaluate(experiment, curricula, workers, observer=progress.evaluation)
+    counts = {
+        "episodes": experiment.search.episodes,
+        "stages": experiment.search.episodes * (experiment.task.stages - experiment.env.warmup),
+        "trainings": search.trainings_total,
+        "wall_s": round(wall_s, 2),
+        "workers": worker_count,
+    }
+    result = {"experiment": experiment.name, **evaluation.to_json(), "search": counts}
+    write_json(directory / "result.json", result)
+    return result
+
+
+def resolved(experiment: Experiment) -> dict[str, Any]:
+    """The whole configuration as JSON values, defaults filled in."""
+    config = {name: _plain(value) for name, value in vars(experiment).items() if name != "baselines"}
+    return config | {"baselines": [baseline.name for baseline in experiment.baselines], "law_rl": law_rl.__version__}
+
+
+def _plain(value: Any) -> Any:
+    return plain(asdict(value)) if is_dataclass(value) and not isinstance(value, type) else plain(value)
+
+
+def write_episodes(path: Path, search: Search) -> None:
+    """One row an episode."""
+    rows = []
+    for index, episode in enumerate(search.state.episodes):
+        candidate = search.candidate_of(index)
+        row = {
+            "episode": index,
+            "phase": "explore" if candidate is None else "confirm",
+            "candidate": -1 if candidate is None else candidate,
+            "training_seed": episode.training_seed,
+            "reward": float(episode.rewards.sum()),
+            "advantage": episode.advantage,
+            "metric": episode.metric,
+            "twin_metric": episode.twin_metric,
+            "failure": episode.failure,
+        }
+        rows.append(row)
+    _write_csv(path, rows)
+
+
+def write_stages(path: Path, search: Search) -> None:
+    """One row a stage of the chosen policy: mean action and mean weights over its confirming episodes."""
+    episodes = search.confirmed
+    warmup, names = search.experiment.env.warmup, search.experiment.env.action.names
+    rows = []
+    for stage in range(len(episodes[0].actions)):
+        actions = [_mean([float(episode.actions[stage, j]) for episode in episodes]) for j in range(len(names))]
+        weights = {
+            "weight_clean": _mean([float(episode.weight_clean[stage]) for episode in episodes]),
+            "weight_mislabelled": _mean([float(episode.weight_mislabelled[stage]) for episode in episodes]),
+        }
+        rows.append({"stage": warmup + stage, **dict(zip(names, actions, strict=True)), **weights})
+    _write_csv(path, rows)
+
+
+def _mean(values: list[float]) -> float:
+    return math.fsum(values) / len(values)
+
+
+def _write_csv(path: Path, rows: list[dict[str, Any]]) -> None:
+    text = io.StringIO()
+    writer = csv.DictWriter(text, fieldnames=list(rows[0]))
+    writer.writeheader()
+    writer.writerows(rows)
+    write_atomic(path, text.getvalue().encode())

@@ -1,0 +1,272 @@
+"""LAW's agent (Li et al., 2019, arXiv 1905.11058): DDPG that passes over its whole buffer at each update."""
+
+import itertools
+from dataclasses import dataclass, replace
+from typing import Any, Literal
+
+import gymnasium
+import numpy as np
+import torch
+from stable_baselines3 import DDPG
+from stable_baselines3.common.torch_layers import BaseFeaturesExtractor
+from stable_baselines3.common.type_aliases import ReplayBufferSamples
+from stable_baselines3.common.utils import polyak_update
+from stable_baselines3.td3.policies import Actor, TD3Policy
+from torch import nn
+
+from law_rl.actor import MlpActor
+from law_rl.agent import AgentSpec, Episode
+from policies.exploration import directional_noise, gaussian_noise
+from policies.off_policy import OffPolicyAgent
+from policies.stable_baselines import SpacesOnly, counter_draws, frozen_layers, linear_layers
+
+
+@dataclass(frozen=True, kw_only=True)
+class LawConfig:
+    """The settings of LAW's DDPG with full-data update; the defaults are those of the authors' released code.
+
+    Networks: `layers` hidden units in actor and critic, linear weights drawn from N(0, `actor_init`) and N(0, `critic_init`)
+    (0: Stable-Baselines3's own initialisation). With `stage_embedding` > 0 entry 0 of the observation, the stage, is
+    replaced by so many learned numbers (set env.observation to LAW_STATE); with 0 the observation's bounds are scaled to
+    [-1, 1]. The linear output is clipped to [-1, 1] when acting ("clip") or squashed ("tanh").
+    Update: `passes` over the FIFO buffer of `buffer_size` transitions in shuffled minibatches, either once after an
+    episode, which suits episodes from parallel workers, or after each stage's transition is stored, the published order.
+    Exploration: "directional" (see `directional_noise`) or "additive" normal noise, of `noise_scale` less `noise_decay` for
+    each action selected before; before that, `random_episodes` that each hold one random action.
+    """
+
+    layers: tuple[int, ...] = (256, 512, 256)
+    stage_embedding: int = 16
+    output: Literal["clip", "tanh"] = "clip"
+    actor_init: float = 0.05
+    critic_init: float = 0.01
+    actor_lr: float = 1e-5
+    critic_lr: float = 1e-3
+    weight_decay: float = 1e-5
+    gradient_clip: float = 5.0
+    tau: float = 0.001
+    discount: float = 0.99
+    action_penalty: float = 0.001
+    buffer_size: int = 500
+    batch_size: int = 32
+    passes: int = 8
+    update_every: Literal["episode", "stage"] = "episode"
+    exploration: Literal["directional", "additive"] = "directional"
+    noise_probability: float = 0.3
+    noise_scale: float = 0.5
+    noise_decay: float = 0.0002
+    random_episodes: int = 0
+    reward_scale: float = 1.0
+
+    name = "law"
+
+    def __post_init__(self) -> None:
+        for field in ("actor_lr", "critic_lr", "gradient_clip", "tau", "reward_scale"):
+            if not getattr(self, field) > 0:
+                raise ValueError(f"{field} is {getattr(self, field)}: give a number above 0")
+        if not 1 <= self.batch_size <= self.buffer_size:
+            raise ValueError(
+                f"batch_size is {self.batch_size} of a buffer of {self.buffer_size}: give from 1 to buffer_size"
+            )
+        if self.passes < 1 or self.random_episodes < 0 or not self.layers:
+            raise ValueError(
+                f"passes is {self.passes}, random_episodes {self.random_episodes} and layers {self.layers}: "
+                "give at least 1 pass, 0 episodes and 1 layer"
+            )
+
+    def build(self, spec: AgentSpec) -> "Law":
+        return Law(self, spec)
+
+
+def short_budget() -> LawConfig:
+    """The variant of LAW's agent for searches of about 60 episodes; not the authors'."""
+    return LawConfig(
+        layers=(64, 64),
+        stage_embedding=0,
+        output="tanh",
+        actor_init=0.0,
+        critic_init=0.0,
+        actor_lr=1e-3,
+        critic_lr=1e-3,
+        tau=0.01,
+        action_penalty=0.0,
+        exploration="additive",
+        noise_scale=0.3,
+        noise_decay=0.0005,
+        random_episodes=8,
+        reward_scale=0.1,
+    )
+
+
+class StageEmbedding(BaseFeaturesExtractor):
+    """Replaces entry 0 of the observation, a stage index, by its row of a learned table; the other entries pass."""
+
+    def __init__(self, observation_space: gymnasium.spaces.Box, rows: int, size: int) -> None:
+        super().__init__(observation_space, size + observation_space.shape[0] - 1)
+        self.table = nn.Embedding(rows, size)
+
+    def forward(self, observations: torch.Tensor) -> torch.Tensor:
+        rows = observations[:, 0].round().long().clamp(0, self.table.num_embeddings - 1)
+        return torch.cat([self.table(rows), observations[:, 1:]], dim=1)
+
+
+class BoundsToUnit(BaseFeaturesExtractor):
+    """Scales each entry's bounds to [-1, 1]: `scale` * observation + `shift`."""
+
+    scale: torch.Tensor
+    shift: torch.Tensor
+
+    def __init__(self, observation_space: gymnasium.spaces.Box) -> None:
+        super().__init__(observation_space, observation_space.shape[0])
+        low, high = torch.from_numpy(observation_space.low), torch.from_numpy(observation_space.high)
+        self.register_buffer("scale", 2.0 / (high - low))
+        self.register_buffer("shift", -(high + low) / (high - low))
+
+    def forward(self, observations: torch.Tensor) -> torch.Tensor:
+        return observations * self.scale + self.shift
+
+
+class LinearActor(Actor):
+    """TD3's actor without the tanh at its end."""
+
+    def __init__(self, **settings: Any) -> None:
+        super().__init__(**settings)
+        self.mu = self.mu[:-1]
+
+
+class ClippedPolicy(TD3Policy):
+    """Acts with the linear output clipped to the box.
+
+    The actor's loss sees the output before the clipping, so that an entry outside the box still gets a gradient (our
+    reading: the released code has no box).
+    """
+
+    def make_actor(self, features_extractor: BaseFeaturesExtractor | None = None) -> Actor:
+        settings = self._update_features_extractor(self.actor_kwargs, features_extractor)
+        return LinearActor(**settings).to(self.device)
+
+    def _predict(self, observation: Any, deterministic: bool = False) -> torch.Tensor:
+        return self.actor(observation).clamp(-1.0, 1.0)
+
+
+class FullDataDDPG(DDPG):
+    """DDPG whose `train(n, batch_size)` makes n passes over the whole buffer in shuffled minibatches, remainder dropped."""
+
+    gradient_clip: float
+    action_penalty: float
+
+    def train(self, gradient_steps: int, batch_size: int = 32) -> None:
+        assert self.replay_buffer is not None
+        size = self.replay_buffer.size()
+        if size < batch_size:
+            return
+        everything = self.replay_buffer._get_samples(np.arange(size))
+        for _ in range(gradient_steps):
+            for rows in torch.randperm(size).split(batch_size)[: size // batch_size]:
+                self._step(everything, rows)
+
+    def _step(self, everything: ReplayBufferSamples, rows: torch.Tensor) -> None:
+        observations, actions = everything.observations[rows], everything.actions[rows]
+        next_observations, dones = everything.next_observations[rows], everything.dones[rows]
+        with torch.no_grad():
+            next_actions = self.actor_target(next_observations).clamp(-1.0, 1.0)
+            (next_values,) = self.critic_target(next_observations, next_actions)
+            targets = everything.rewards[rows] + (1.0 - dones) * self.gamma * next_values
+        (values,) = self.critic(observations, actions)
+        self._descend(self.critic, nn.functional.mse_loss(values, targets))
+        chosen = self.actor(observations)
+        value = self.critic.q1_forward(observations, chosen).mean()
+        self._descend(self.actor, self.action_penalty * chosen.norm(dim=1).mean() - value)
+        polyak_update(self.critic.parameters(), self.critic_target.parameters(), self.tau)
+        polyak_update(self.actor.parameters(), self.actor_target.parameters(), self.tau)
+        self._n_updates += 1
+
+    def _descend(self, network: Any, loss: torch.Tensor) -> None:
+        network.optimizer.zero_grad()
+        loss.backward()  # type: ignore[no-untyped-call]
+        nn.utils.clip_grad_norm_(network.parameters(), self.gradient_clip)
+        network.optimizer.step()
+
+
+class Law(OffPolicyAgent):
+    """The agent of a LawConfig. It explores with the actor, and its policy is the target actor, as in the released code."""
+
+    _model: FullDataDDPG
+
+    def __init__(self, config: LawConfig, spec: AgentSpec) -> None:
+        if config.stage_embedding and spec.observation[0] != "stage":
+            raise ValueError(
+                f"the observation begins with {spec.observation[0]!r}, and LAW embeds the stage: "
+                "set env.observation to law_rl.observation.LAW_STATE, or stage_embedding to 0"
+            )
+        with counter_draws(spec.seed, "initialisation"):
+            model = law_model(config, SpacesOnly(spec), stages=spec.stages)
+        super().__init__(
+            spec, model, random_episodes=config.random_episodes, reward_scale=config.reward_scale
+        )
+        self._config = config
+
+    def _learn(self, episode: Episode) -> None:
+        for _ in self._stored(episode):
+            if self._config.update_every == "stage":
+                self._model.train(self._config.passes, self._config.batch_size)
+        if self._config.update_every == "episode":
+            self._model.train(self._config.passes, self._config.batch_size)
+
+    def _exploring(self, episode: int) -> MlpActor:
+        config = self._config
+        scale, decay = config.noise_scale, config.noise_decay
+        if config.exploration == "additive":
+            noise = gaussian_noise(self._spec, episode, scale=scale, decay=decay)
+        else:
+            probability = config.noise_probability
+            noise = directional_noise(self._spec, episode, probability=probability, scale=scale, decay=decay)
+        return replace(self._as_mlp(self._model.actor), exploration=config.exploration, noise=noise)
+
+    def policy(self) -> MlpActor:
+        return self._as_mlp(self._model.actor_target)
+
+    def _as_mlp(self, actor: Actor) -> MlpActor:
+        weights, biases = frozen_layers(linear_layers(actor.mu))
+        extractor = actor.features_extractor
+        if isinstance(extractor, StageEmbedding):
+            table = extractor.table.weight.detach().clone()
+            return MlpActor(weights=weights, biases=biases, output=self._config.output, embedding=table)
+        assert isinstance(extractor, BoundsToUnit)
+        first = (weights[0] * extractor.scale, *weights[1:])
+        shifted = (biases[0] + weights[0] @ extractor.shift, *biases[1:])
+        return MlpActor(weights=first, biases=shifted, output=self._config.output)
+
+
+def law_model(config: LawConfig, env: gymnasium.Env[Any, Any], *, stages: int) -> FullDataDDPG:
+    """LAW's DDPG over an environment's spaces, also for `learn()` on the environment itself; draws from global generators."""
+    extractor: dict[str, Any] = {"features_extractor_class": BoundsToUnit}
+    if config.stage_embedding:
+        table = {"rows": stages + 10, "size": config.stage_embedding}
+        extractor = {"features_extractor_class": StageEmbedding, "features_extractor_kwargs": table}
+    model = FullDataDDPG(
+        ClippedPolicy if config.output == "clip" else TD3Policy,
+        env,
+        learning_rate=config.critic_lr,
+        buffer_size=config.buffer_size,
+        learning_starts=0,
+        batch_size=config.batch_size,
+        tau=config.tau,
+        gamma=config.discount,
+        gradient_steps=config.passes,
+        policy_kwargs={
+            "net_arch": list(config.layers),
+            "optimizer_kwargs": {"weight_decay": config.weight_decay},
+            **extractor,
+        },
+        device="cpu",
+    )
+    model.gradient_clip, model.action_penalty = config.gradient_clip, config.action_penalty
+    for group in model.actor.optimizer.param_groups:
+        group["lr"] = config.actor_lr
+    for network, std in ((model.actor.mu, config.actor_init), (model.critic.qf0, config.critic_init)):
+        for layer in linear_layers(network) if std > 0 else ():
+            nn.init.normal_(layer.weight, std=std)
+    model.actor_target.load_state_dict(model.actor.state_dict())
+    model.critic_target.load_state_dict(model.critic.state_dict())
+    return model
