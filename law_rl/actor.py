@@ -7,11 +7,13 @@ row a stage, so that an episode is the same wherever it runs.
 
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
-from typing import Any, Literal, Protocol
+from typing import Any, Literal, Protocol, get_args
 
 import torch
 
 Exploration = Literal["none", "directional", "additive", "sampled"]
+Activation = Literal["relu", "tanh"]
+Output = Literal["tanh", "clip"]
 
 
 class Actor(Protocol):
@@ -55,14 +57,19 @@ class MlpActor:
 
     weights: tuple[torch.Tensor, ...]
     biases: tuple[torch.Tensor, ...]
-    activation: Literal["relu", "tanh"] = "relu"
-    output: Literal["tanh", "clip"] = "tanh"
+    activation: Activation = "relu"
+    output: Output = "tanh"
     embedding: torch.Tensor | None = None
     log_std: tuple[torch.Tensor, ...] = ()
     exploration: Exploration = "none"
     noise: torch.Tensor | None = None
 
     kind = "mlp"
+
+    def __post_init__(self) -> None:
+        for name, kinds in (("activation", Activation), ("output", Output), ("exploration", Exploration)):
+            if getattr(self, name) not in get_args(kinds):
+                raise ValueError(f"{name} is {getattr(self, name)!r}: use one of {', '.join(get_args(kinds))}")
 
     def act(self, observation: torch.Tensor, stage: int) -> torch.Tensor:
         hidden, mean = self._forward(observation)

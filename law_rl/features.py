@@ -24,6 +24,7 @@ class Batch:
 
 
 def _standardise(values: torch.Tensor) -> torch.Tensor:
+    """Zero mean and unit spread over the batch; population std is our reading, LAW's code very likely has torch's n - 1."""
     std, mean = torch.std_mean(values, correction=0)
     return (values - mean) / (std + EPSILON)
 
@@ -158,7 +159,8 @@ class SampleMemory:
         self._values.copy_(state["values"])
         self._batches = int(state["batches"])
         if "mean" in state:
-            self._mean, self._scale = state["mean"], state["scale"]
+            device = self._values.device
+            self._mean, self._scale = state["mean"].to(device), state["scale"].to(device)
 
 
 class Features:

@@ -11,7 +11,7 @@ from safetensors import SafetensorError
 from safetensors.torch import load as load_tensors
 from safetensors.torch import save as save_tensors
 
-_TENSOR = "tensor:"
+_TENSOR, _TEXT = "tensor:", "text:"  # the latter marks strings that begin like one of the two
 
 
 def write_atomic(path: Path, content: bytes) -> None:
@@ -35,6 +35,8 @@ def _pack(value: Any, tensors: dict[str, torch.Tensor]) -> Any:
         name = str(len(tensors))
         tensors[name] = value.detach().cpu().contiguous().clone()
         return _TENSOR + name
+    if isinstance(value, str) and value.startswith((_TENSOR, _TEXT)):
+        return _TEXT + value
     if isinstance(value, Mapping):
         return {str(key): _pack(entry, tensors) for key, entry in value.items()}
     if isinstance(value, list | tuple):
@@ -45,6 +47,8 @@ def _pack(value: Any, tensors: dict[str, torch.Tensor]) -> Any:
 def _unpack(value: Any, tensors: Mapping[str, torch.Tensor]) -> Any:
     if isinstance(value, str) and value.startswith(_TENSOR):
         return tensors[value.removeprefix(_TENSOR)]
+    if isinstance(value, str) and value.startswith(_TEXT):
+        return value.removeprefix(_TEXT)
     if isinstance(value, dict):
         return {key: _unpack(entry, tensors) for key, entry in value.items()}
     if isinstance(value, list):
@@ -64,13 +68,13 @@ def load_tree(path: Path) -> dict[str, Any]:
     content = path.read_bytes()
     try:
         tensors = load_tensors(content)
-        structure = json.loads(read_metadata(content)["tree"])
-    except (SafetensorError, KeyError, ValueError) as error:
+        tree = _unpack(json.loads(read_metadata(content)["tree"]), tensors)
+        if not isinstance(tree, dict):
+            raise ValueError("its tree is not a table of names")
+    except (SafetensorError, KeyError, ValueError, RecursionError) as error:
         raise ValueError(
             f"{path} is damaged or not a file of law-rl ({error}): delete it, or restore a copy"
         ) from error
-    tree = _unpack(structure, tensors)
-    assert isinstance(tree, dict)
     return tree
 
 

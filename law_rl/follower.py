@@ -51,9 +51,9 @@ class Follower:
         if self._step in self._boundaries:
             self._begin_stage(weigher, self._boundaries[self._step], lr)
         self._step += 1
-        detached = Batch(losses=losses.detach(), logits=logits.detach(), targets=targets, ids=ids)
-        weights = weigher.weights(detached)
-        return torch.ones_like(detached.losses) if weights is None else weights
+        own = losses.detach().to(torch.float32, copy=True)  # a copy: the host may overwrite its losses and its weights
+        weights = weigher.weights(Batch(losses=own, logits=logits.detach(), targets=targets, ids=ids))
+        return torch.ones_like(own) if weights is None else weights.clone()
 
     def _build(self, classes: int) -> Weigher:
         schedule, self._classes = self._schedule, classes
@@ -90,7 +90,7 @@ class Follower:
             raise ValueError(
                 f"the state is of a training of {state['total']} steps, this one has {self._total}: give that number"
             )
-        self._step, self._lr0 = int(state["step"]), float(state["lr0"])
+        self._step, self._lr0, self._weigher = int(state["step"]), float(state["lr0"]), None
         if "weigher" in state:
             weigher = self._build(int(state["classes"]))
             weigher.load_state_dict(state["weigher"])

@@ -50,7 +50,7 @@ ENTRIES: dict[str, Entry] = {
     "progress": Entry(low=0.0, high=1.0, value=lambda view: view.stage / view.stages),
     "stage": Entry(low=0.0, high=1000.0, value=lambda view: float(view.stage)),
     "lr": Entry(low=0.0, high=10.0, value=lambda view: view.lr),
-    "lr_ratio": Entry(low=0.0, high=2.0, value=lambda view: view.lr / view.lr0),
+    "lr_ratio": Entry(low=0.0, high=2.0, value=lambda view: view.lr / view.lr0 if view.lr0 > 0 else 1.0),
     "ema_loss": Entry(low=0.0, high=20.0, value=lambda view: view.ema_loss),
     "ema_weight": Entry(low=0.0, high=2.0, value=lambda view: view.ema_weight),
     "loss_q10": Entry(low=0.0, high=20.0, value=lambda view: view.loss_quantiles[0]),
@@ -100,15 +100,16 @@ class TrainingStatistics:
         self._pending.append((losses, weights))
 
     def flush(self) -> None:
-        """Folds the noted iterations into the averages; the only device-to-host copy of a stage."""
+        """Folds the noted iterations into the averages; the only device-to-host copies of a stage."""
         if not self._pending:
             return
         batches = list(self._pending)
         self._pending.clear()
         lengths = torch.tensor([len(losses) for losses, _ in batches])
-        losses = torch.cat([losses for losses, _ in batches]).double().cpu()
-        ones = losses.new_ones(int(lengths.max()))
-        weights = torch.cat([w.double().cpu() if w is not None else ones[: len(l)] for l, w in batches])
+        device = batches[-1][0].device  # those of a restored state may lie elsewhere
+        losses = torch.cat([losses.to(device) for losses, _ in batches]).double().cpu()
+        ones = torch.ones(int(lengths.max()), device=device)
+        weights = torch.cat([w.to(device) if w is not None else ones[: len(l)] for l, w in batches]).double().cpu()
         weight_sums = _segment_sums(weights, lengths)
         mean_losses = _segment_sums(weights * losses, lengths) / weight_sums.clamp_min(1e-12)
         self.ema_loss = _fold(self.ema_loss, mean_losses)

@@ -53,6 +53,7 @@ class Schedule:
             action = self.actor.act(torch.zeros(len(self.observation)), 0)
         except (RuntimeError, IndexError, ValueError) as error:
             raise ScheduleError(f"the actor does not fit the observation {', '.join(self.observation)}") from error
+        _check_finite(self._body())
         if action.shape != (len(self.action.names),):
             raise ScheduleError(
                 f"the actor gives {tuple(action.shape)} numbers where {len(self.action.names)} have a meaning"
@@ -158,30 +159,31 @@ def _from_body(body: Mapping[str, Any], path: Path) -> Schedule:
 
 
 def _digest(value: Any) -> str:
-    digest = hashlib.sha256()
-    _feed(value, digest)
-    return digest.hexdigest()
+    return hashlib.sha256(json.dumps(_fingerprint(value), sort_keys=True).encode()).hexdigest()
 
 
-def _feed(value: Any, digest: "hashlib._Hash") -> None:
+def _fingerprint(value: Any) -> Any:
+    """The value with each tensor replaced by its dtype, its shape and the hash of its bytes."""
     if isinstance(value, torch.Tensor):
-        if not value.isfinite().all():
-            raise ScheduleError(
-                "the schedule holds a number that is not finite: search again with a lower learning rate"
-            )
-        digest.update(f"tensor {value.dtype} {tuple(value.shape)}".encode() + value.contiguous().numpy().tobytes())
-    elif isinstance(value, Mapping):
-        for key in sorted(value):
-            digest.update(f"key {key}".encode())
-            _feed(value[key], digest)
-    elif isinstance(value, list | tuple):
-        digest.update(f"list {len(value)}".encode())
+        content = value.cpu().contiguous().reshape(-1).view(torch.uint8).numpy().tobytes()
+        return {"tensor": [str(value.dtype), list(value.shape), hashlib.sha256(content).hexdigest()]}
+    if isinstance(value, Mapping):
+        return {str(key): _fingerprint(entry) for key, entry in value.items()}
+    if isinstance(value, list | tuple):
+        return [_fingerprint(entry) for entry in value]
+    return value
+
+
+def _check_finite(value: Any) -> None:
+    if isinstance(value, torch.Tensor) and not value.isfinite().all():
+        raise ScheduleError("the schedule holds a number that is not finite: search again with a lower learning rate")
+    if isinstance(value, float) and not math.isfinite(value):
+        raise ScheduleError("the schedule's provenance holds a number that is not finite: leave it out")
+    if isinstance(value, Mapping):
+        value = list(value.values())
+    if isinstance(value, list | tuple):
         for entry in value:
-            _feed(entry, digest)
-    else:
-        if isinstance(value, float) and not math.isfinite(value):
-            raise ScheduleError("the schedule's provenance holds a number that is not finite: leave it out")
-        digest.update(json.dumps(value).encode())
+            _check_finite(entry)
 
 
 def _plain_tensors(value: Any) -> Any:

@@ -28,8 +28,8 @@ class EvolutionConfig:
     name = "evolution"
 
     def __post_init__(self) -> None:
-        if self.population < 3:
-            raise ValueError(f"population is {self.population}: give at least 3 episodes an update (8 is usual)")
+        if self.population < 4:
+            raise ValueError(f"population is {self.population}: give at least 4 episodes an update (8 is usual)")
         if not 0 < self.sigma <= 2:
             raise ValueError(f"sigma is {self.sigma}: give a step size above 0 and at most 2 (0.5 is usual)")
 

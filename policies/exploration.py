@@ -11,9 +11,9 @@ OU_THETA, OU_SIGMA, OU_STEP = 0.15, 0.2, 0.01
 def directional_noise(spec: AgentSpec, episode: int, *, probability: float, scale: float, decay: float) -> torch.Tensor:
     """The table [stages, A] of LAW's exploration (released code), for MlpActor's "directional".
 
-    With `probability` a stage's action a becomes ||a|| (a / ||a|| + eps OU_t) and its row is eps OU_t, else it is zero.
-    eps is `scale` less `decay` for each action selected before, at least 0; the OU process (theta 0.15, mu 0, sigma 0.2,
-    dt 0.01) starts at 0 in each episode.
+    With `probability` a stage's action a becomes ||a|| (a / ||a|| + eps OU_t) and its row is eps OU_t, else it is 0.
+    eps is `scale` less `decay` for each action selected before, at least 0; the OU process (theta 0.15, mu 0,
+    sigma 0.2, dt 0.01) starts at 0 in each episode.
     """
     generator = torch_generator(spec.seed, "exploration", episode)
     shocks = torch.randn(spec.stages, len(spec.action), generator=generator)

@@ -1,6 +1,5 @@
 """LAW's agent (Li et al., 2019, arXiv 1905.11058): DDPG that passes over its whole buffer at each update."""
 
-import itertools
 from dataclasses import dataclass, replace
 from typing import Any, Literal
 
@@ -25,14 +24,14 @@ from policies.stable_baselines import SpacesOnly, counter_draws, frozen_layers, 
 class LawConfig:
     """The settings of LAW's DDPG with full-data update; the defaults are those of the authors' released code.
 
-    Networks: `layers` hidden units in actor and critic, linear weights drawn from N(0, `actor_init`) and N(0, `critic_init`)
-    (0: Stable-Baselines3's own initialisation). With `stage_embedding` > 0 entry 0 of the observation, the stage, is
-    replaced by so many learned numbers (set env.observation to LAW_STATE); with 0 the observation's bounds are scaled to
-    [-1, 1]. The linear output is clipped to [-1, 1] when acting ("clip") or squashed ("tanh").
+    Networks: `layers` hidden units in actor and critic, linear weights drawn from N(0, `actor_init`) and
+    N(0, `critic_init`) (0: Stable-Baselines3's own initialisation). With `stage_embedding` > 0 entry 0 of the
+    observation, the stage, is replaced by so many learned numbers (set env.observation to LAW_STATE); with 0 the
+    observation's bounds are scaled to [-1, 1]. The linear output is clipped when acting, or squashed by tanh.
     Update: `passes` over the FIFO buffer of `buffer_size` transitions in shuffled minibatches, either once after an
-    episode, which suits episodes from parallel workers, or after each stage's transition is stored, the published order.
-    Exploration: "directional" (see `directional_noise`) or "additive" normal noise, of `noise_scale` less `noise_decay` for
-    each action selected before; before that, `random_episodes` that each hold one random action.
+    episode, which suits parallel workers, or after each stage's transition is stored, the published order.
+    Exploration: "directional" (see `directional_noise`) or "additive" normal noise, of `noise_scale` less `noise_decay`
+    for each action selected before; before that, `random_episodes` that each hold one random action.
     """
 
     layers: tuple[int, ...] = (256, 512, 256)
@@ -131,7 +130,7 @@ class LinearActor(Actor):
 
     def __init__(self, **settings: Any) -> None:
         super().__init__(**settings)
-        self.mu = self.mu[:-1]
+        self.mu = nn.Sequential(*list(self.mu.children())[:-1])
 
 
 class ClippedPolicy(TD3Policy):
@@ -146,11 +145,12 @@ class ClippedPolicy(TD3Policy):
         return LinearActor(**settings).to(self.device)
 
     def _predict(self, observation: Any, deterministic: bool = False) -> torch.Tensor:
-        return self.actor(observation).clamp(-1.0, 1.0)
+        action: torch.Tensor = self.actor(observation)
+        return action.clamp(-1.0, 1.0)
 
 
 class FullDataDDPG(DDPG):
-    """DDPG whose `train(n, batch_size)` makes n passes over the whole buffer in shuffled minibatches, remainder dropped."""
+    """DDPG whose `train(n, batch_size)` passes n times over the whole buffer in minibatches, remainder dropped."""
 
     gradient_clip: float
     action_penalty: float
@@ -162,8 +162,9 @@ class FullDataDDPG(DDPG):
             return
         everything = self.replay_buffer._get_samples(np.arange(size))
         for _ in range(gradient_steps):
-            for rows in torch.randperm(size).split(batch_size)[: size // batch_size]:
-                self._step(everything, rows)
+            order = torch.randperm(size)
+            for start in range(0, size - batch_size + 1, batch_size):
+                self._step(everything, order[start : start + batch_size])
 
     def _step(self, everything: ReplayBufferSamples, rows: torch.Tensor) -> None:
         observations, actions = everything.observations[rows], everything.actions[rows]
@@ -189,7 +190,7 @@ class FullDataDDPG(DDPG):
 
 
 class Law(OffPolicyAgent):
-    """The agent of a LawConfig. It explores with the actor, and its policy is the target actor, as in the released code."""
+    """The agent of a LawConfig: it explores with the actor, and its policy is the target actor (released code)."""
 
     _model: FullDataDDPG
 
@@ -201,9 +202,7 @@ class Law(OffPolicyAgent):
             )
         with counter_draws(spec.seed, "initialisation"):
             model = law_model(config, SpacesOnly(spec), stages=spec.stages)
-        super().__init__(
-            spec, model, random_episodes=config.random_episodes, reward_scale=config.reward_scale
-        )
+        super().__init__(spec, model, random_episodes=config.random_episodes, reward_scale=config.reward_scale)
         self._config = config
 
     def _learn(self, episode: Episode) -> None:
@@ -239,7 +238,7 @@ class Law(OffPolicyAgent):
 
 
 def law_model(config: LawConfig, env: gymnasium.Env[Any, Any], *, stages: int) -> FullDataDDPG:
-    """LAW's DDPG over an environment's spaces, also for `learn()` on the environment itself; draws from global generators."""
+    """LAW's DDPG over an environment's spaces, also for `learn()` on that environment; draws from global generators."""
     extractor: dict[str, Any] = {"features_extractor_class": BoundsToUnit}
     if config.stage_embedding:
         table = {"rows": stages + 10, "size": config.stage_embedding}
@@ -264,7 +263,7 @@ def law_model(config: LawConfig, env: gymnasium.Env[Any, Any], *, stages: int) -
     model.gradient_clip, model.action_penalty = config.gradient_clip, config.action_penalty
     for group in model.actor.optimizer.param_groups:
         group["lr"] = config.actor_lr
-    for network, std in ((model.actor.mu, config.actor_init), (model.critic.qf0, config.critic_init)):
+    for network, std in ((model.actor.mu, config.actor_init), (model.critic.q_networks[0], config.critic_init)):
         for layer in linear_layers(network) if std > 0 else ():
             nn.init.normal_(layer.weight, std=std)
     model.actor_target.load_state_dict(model.actor.state_dict())

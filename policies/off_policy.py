@@ -10,6 +10,7 @@ import torch
 from stable_baselines3 import DDPG, SAC, TD3
 from stable_baselines3.common.buffers import ReplayBuffer
 from stable_baselines3.common.off_policy_algorithm import OffPolicyAlgorithm
+from torch import nn
 
 from law_rl.actor import MlpActor, TableActor
 from law_rl.agent import AgentSpec, Episode
@@ -111,8 +112,8 @@ class OffPolicyAgent(ABC):
 class OffPolicyConfig:
     """What the stock algorithms have in common; names and meanings are those of Stable-Baselines3.
 
-    After each episode they take `gradient_steps` steps for each of its transitions. Rewards are scaled by `reward_scale`;
-    the first `random_episodes` each hold one random action.
+    After each episode they take `gradient_steps` steps for each of its transitions. Rewards are scaled by
+    `reward_scale`; the first `random_episodes` each hold one random action.
     """
 
     layers: tuple[int, ...] = (64, 64)
@@ -190,9 +191,7 @@ class StockAgent(OffPolicyAgent):
     """The agent of a stock algorithm."""
 
     def __init__(self, config: OffPolicyConfig, spec: AgentSpec, model: OffPolicyAlgorithm, *, noise: float) -> None:
-        super().__init__(
-            spec, model, random_episodes=config.random_episodes, reward_scale=config.reward_scale
-        )
+        super().__init__(spec, model, random_episodes=config.random_episodes, reward_scale=config.reward_scale)
         self._config, self._noise = config, noise
 
     def _learn(self, episode: Episode) -> None:
@@ -211,5 +210,6 @@ class StockAgent(OffPolicyAgent):
             weights, biases = frozen_layers(linear_layers(model.actor.mu))
             return MlpActor(weights=weights, biases=biases)
         weights, biases = frozen_layers(linear_layers(model.actor.latent_pi, model.actor.mu))
-        (std_weight,), (std_bias,) = frozen_layers(linear_layers(model.actor.log_std))
-        return MlpActor(weights=weights, biases=biases, log_std=(std_weight, std_bias))
+        assert isinstance(model.actor.log_std, nn.Linear)
+        log_std = frozen_layers([model.actor.log_std])
+        return MlpActor(weights=weights, biases=biases, log_std=(*log_std[0], *log_std[1]))

@@ -1,4 +1,4 @@
-"""What all agents made of Stable-Baselines3 share: models without an environment, seeded draws and state without pickle."""
+"""What agents made of Stable-Baselines3 share: models without an environment, seeded draws, state without pickle."""
 
 import copy
 import random
@@ -18,7 +18,7 @@ from law_rl.counters import counter_seed
 
 
 class SpacesOnly(gymnasium.Env[np.ndarray, np.ndarray]):
-    """The spaces of a search's environment: all that a Stable-Baselines3 model must know when whole episodes are fed to it."""
+    """The spaces of a search's environment: all that a model must know when whole episodes are fed to it."""
 
     def __init__(self, spec: AgentSpec) -> None:
         low, high = np.array(spec.low, np.float32), np.array(spec.high, np.float32)
@@ -28,7 +28,7 @@ class SpacesOnly(gymnasium.Env[np.ndarray, np.ndarray]):
 
 @contextmanager
 def counter_draws(seed: int, purpose: str, *counters: int) -> Iterator[None]:
-    """Inside, the global generators that Stable-Baselines3 draws from stand where the counters say; after, as before."""
+    """Inside, the global generators that Stable-Baselines3 draws from start at the counters; after, as before."""
     before = torch.get_rng_state(), np.random.get_state(), random.getstate()
     value = counter_seed(seed, purpose, *counters)
     torch.default_generator.manual_seed(value)

@@ -8,6 +8,17 @@ from types import ModuleType
 import pytest
 import torch
 
+from law_rl.actions import SampleWeights
+from law_rl.classification.learner import ClassificationConfig
+from law_rl.classification.networks import NetworkConfig
+from law_rl.classification.task import ClassificationTask
+from law_rl.data.noise import NoiseConfig
+from law_rl.data.sources import DataConfig
+from law_rl.experiment import EvaluationConfig, Experiment, SearchConfig
+from law_rl.stage_env import StageEnvConfig
+from policies.baselines import STANDARD
+from policies.evolution import EvolutionConfig
+
 torch.set_num_threads(1)
 os.environ["RAY_AUTH_MODE"] = "disabled"  # read when Ray is first imported
 
@@ -20,6 +31,23 @@ def shared_data() -> Path:
     if not folder.is_dir():
         pytest.skip(f"no real data at {folder}: set LAW_RL_DATA")
     return folder
+
+
+@pytest.fixture(scope="session")
+def tiny_experiment() -> Experiment:
+    """A search of 14 trainings of a few milliseconds each."""
+    data = DataConfig(name="digits", train=120, validation=60, noise=NoiseConfig(kind="uniform", rate=0.4))
+    features = ("own_confidence_in_class", "loss")
+    training = ClassificationConfig(network=NetworkConfig(width=8), epochs=4, stages=4, batch_size=32, features=features)
+    return Experiment(
+        name="tiny",
+        task=ClassificationTask(data=data, training=training),
+        env=StageEnvConfig(action=SampleWeights(features=features), pool=2),
+        agent=EvolutionConfig(population=4),
+        search=SearchConfig(episodes=12, candidates=2, lag=3),
+        evaluation=EvaluationConfig(seeds=2),
+        baselines=STANDARD,
+    )
 
 
 @pytest.fixture(scope="session")

@@ -113,7 +113,8 @@ class ClassificationLearner:
         self.stage += 1
         clean, mislabelled = weight_sums.means()
         view = self.view()
-        failure = "" if all(map(math.isfinite, view.loss_quantiles)) else "the training loss is not finite"
+        finite = all(map(math.isfinite, (view.ema_loss, *view.loss_quantiles)))
+        failure = "" if finite else "the training loss is not finite"
         return StageReport(
             view=view,
             epoch=(end - 1) / self._per_epoch,

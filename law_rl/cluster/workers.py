@@ -89,10 +89,6 @@ class RayWorkers:
         self._idle.append(self._start_worker())
         self._dispatch()
 
-    def pids(self) -> list[int]:
-        """Process identities of the workers that run a job now."""
-        return [worker.pid for worker, *_ in self._running.values()]
-
     def close(self) -> None:
         """Ends the workers, and Ray where it was started here."""
         for worker in [*self._idle, *(worker for worker, *_ in self._running.values())]:
@@ -104,13 +100,9 @@ class RayWorkers:
 
 
 def start_ray(cpus: int) -> None:
-    """Starts a Ray of this machine: no dashboard, no network service beyond it, its messages kept off the terminal."""
+    """Joins the Ray at RAY_ADDRESS, or starts one of this machine: no dashboard, its messages kept off the terminal."""
+    if os.environ.get("RAY_ADDRESS"):
+        ray.init(log_to_driver=False, logging_level=logging.ERROR)
+        return
     os.environ.setdefault("RAY_AUTH_MODE", "disabled")
-    os.environ.setdefault("RAY_ACCEL_ENV_VAR_OVERRIDE_ON_ZERO", "0")
-    ray.init(
-        num_cpus=cpus,
-        include_dashboard=False,
-        log_to_driver=False,
-        logging_level=logging.ERROR,
-        configure_logging=True,
-    )
+    ray.init(num_cpus=cpus, include_dashboard=False, log_to_driver=False, logging_level=logging.ERROR)

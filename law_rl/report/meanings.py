@@ -12,18 +12,18 @@ class Meaning:
     reach: float = 3.0
 
 
-_STD = "standard deviations from the mean"
+_STD = "standard deviations"
 
 MEANINGS: dict[str, Meaning] = {
     "loss": Meaning(clause="the sample's loss now, against its batch", axis=_STD),
     "entropy": Meaning(
         clause="how undecided the network is about it now, against its batch, in standard deviations of the loss",
-        axis="standard deviations of the loss, from the mean",
+        axis="standard deviations of the loss",
     ),
     "entropy_own_std": Meaning(clause="how undecided the network is about it now, against its batch", axis=_STD),
     "loss_rank": Meaning(
         clause="the place of its loss in the batch: -1 the lowest, 0 the middle, 1 the highest",
-        axis="lowest loss (-1) to highest (1)",
+        axis="lowest (-1) to highest (1)",
         reach=1.0,
     ),
     "loss_in_class": Meaning(clause="its loss now, against those of the batch with the same label", axis=_STD),
@@ -42,11 +42,11 @@ MEANINGS: dict[str, Meaning] = {
     ),
     "own_agreement": Meaning(
         clause="how often the network chose its label of late: -1 never, 0 half of the time, 1 always",
-        axis="never chosen (-1) to always (1)",
+        axis="never (-1) to always (1)",
         reach=1.0,
     ),
     "label_prior": Meaning(
         clause="the logarithm of how frequent its label is: 0 an equal share, below 0 a rare one, above 0 a common one",
-        axis="log frequency, 0 = an equal share",
+        axis="log of relative frequency",
     ),
 }

@@ -8,9 +8,8 @@ from law_rl.report.words import validation_gain
 def outcome(run: Run) -> str:
     """What the learned weighting brought, in plain words; says so where the run has no evaluation."""
     if run.comparison is None:
-        return (
-            "This run has no evaluation on unseen seeds (it was stopped before it). "
-            + validation_gain(run.schedule.provenance)
+        return "This run has no evaluation on unseen seeds (it was stopped before it). " + validation_gain(
+            run.schedule.provenance
         )
     return _measured(run.comparison)
 

@@ -19,7 +19,7 @@ from law_rl.evaluate import LEARNED, ORACLE
 from law_rl.report.meanings import MEANINGS
 from law_rl.report.outcome import plain_name
 from law_rl.report.run_directory import Comparison, EpisodeRow
-from law_rl.weighting import LinearTanh, linear_tanh
+from law_rl.report.words import sample_weights
 
 ACCENT, WARN, GREY, INK = "#0b5cad", "#b8480e", "#8a93a0", "#1f2933"
 WIDTH = 8.4
@@ -65,7 +65,8 @@ def draw_comparison(figure: Figure, comparison: Comparison) -> None:
     for y, row in enumerate(rows):
         colour = ACCENT if row.name == LEARNED else GREY
         face = "white" if row.name == ORACLE else colour
-        axes.plot(row.values, [y] * len(row.values), "o", color=colour, markersize=4, alpha=0.35, markeredgewidth=0)
+        seeds = [y - 0.24] * len(row.values)
+        axes.plot(row.values, seeds, "o", color=colour, markersize=4, alpha=0.45, markeredgewidth=0)
         axes.plot([row.interval.low, row.interval.high], [y, y], color=colour, linewidth=2.2)
         axes.plot(row.interval.mean, y, "o", markersize=8, color=colour, markerfacecolor=face)
         text = f"{row.interval.mean:.2f}  [{row.interval.low:.2f}, {row.interval.high:.2f}]"
@@ -78,7 +79,7 @@ def draw_comparison(figure: Figure, comparison: Comparison) -> None:
     )
     axes.tick_params(axis="y", length=0)
     axes.spines["left"].set_visible(False)
-    axes.set_ylim(-0.6, len(rows) - 0.4)
+    axes.set_ylim(-0.7, len(rows) - 0.5)
     axes.set_xlabel(f"test {comparison.metric}{', %' if comparison.metric == 'accuracy' else ''}")
 
 
@@ -91,13 +92,13 @@ def draw_search(figure: Figure, episodes: Sequence[EpisodeRow]) -> None:
     axes.plot(x, gains, "o", color=GREY, markersize=4, alpha=0.7, markeredgewidth=0, label="exploring")
     window = average_window(len(gains))
     averages = [float(np.mean(gains[max(0, k + 1 - window) : k + 1])) for k in range(len(gains))]
-    axes.plot(x, averages, color=INK, linewidth=1.5, label=f"average of the last {window}")
+    axes.plot(x, averages, color=INK, linewidth=1.5, label="moving average")
     _draw_confirming(axes, episodes)
     failed = [row.episode for row in episodes if row.failed]
     if failed:
         low = axes.get_xaxis_transform()
         axes.plot(failed, [0.02] * len(failed), "x", color=WARN, transform=low, label="training failed")
-    axes.xaxis.set_major_locator(MaxNLocator(integer=True))
+    axes.xaxis.set_major_locator(MaxNLocator(integer=True, steps=[1, 2, 5, 10]))
     axes.set_xlabel("episode")
     axes.set_title("validation gain over uniform training, points", loc="left")
     figure.legend(loc="outside lower center", ncols=5)
@@ -121,7 +122,7 @@ def confirmed(episodes: Sequence[EpisodeRow]) -> dict[int, list[EpisodeRow]]:
 def _draw_confirming(axes: Axes, episodes: Sequence[EpisodeRow]) -> None:
     for place, rows in enumerate(confirmed(episodes).values()):
         colour = ACCENT if place == 0 else "#5aa9c9"
-        label = {0: "confirming the chosen policy", 1: "confirming another candidate"}.get(place)
+        label = {0: "confirming: chosen", 1: "confirming: others"}.get(place)
         shown = [row for row in rows if not row.failed]
         x, gains = [row.episode for row in shown], [row.advantage for row in shown]
         axes.plot(x, gains, "D", color=colour, markersize=4.5, markeredgewidth=0, label=label)
@@ -145,10 +146,32 @@ def draw_weights(figure: Figure, action: SampleWeights, actions: Mapping[int, Se
         values = np.linspace(-meaning.reach, meaning.reach, 81)
         panel.axhline(1.0, color=GREY, linewidth=0.9, linestyle=":")
         for stage in stages:
-            panel.plot(values, feature_curve(action, actions[stage], name, values), color=colours(norm(stage)))
-        panel.set(ylim=(-0.06, 2.06), xlabel=meaning.axis)
-        panel.set_title(f"weight by {name}", loc="left")
+            weights = sample_weights(action, actions[stage], name, values.tolist())
+            panel.plot(values, weights, color=colours(norm(stage)))
+        panel.set(ylim=(-0.06, 2.06), yticks=(0, 0.5, 1, 1.5, 2), xlabel=meaning.axis)
+        panel.xaxis.set_major_locator(MaxNLocator(6, steps=[1, 5, 10]))
+        panel.set_title(name, loc="left")
     for panel in panels.flat[len(action.features) :]:
         panel.set_axis_off()
     ticks = stages[:: math.ceil(len(stages) / 10)]
-    figure.colorbar(ScalarMappable(norm, colours), ax=panels, label="stage", ticks=ticks, drawedges=False)
+    figure.colorbar(ScalarMappable(norm, colours), ax=panels, label="stage", ticks=ticks).minorticks_off()
+    figure.supylabel("weight of a sample", fontsize=9)
+
+
+def draw_shares(figure: Figure, stages: Sequence[Mapping[str, float]]) -> None:
+    """The mean weight of correctly labelled and of mislabelled samples in each stage, as far as known."""
+    axes = figure.subplots()
+    x = [row["stage"] for row in stages]
+    axes.axhline(1.0, color=GREY, linewidth=0.9, linestyle=":", label="ordinary training")
+    for column, colour, marker, label in (
+        ("weight_clean", ACCENT, "o", "correctly labelled"),
+        ("weight_mislabelled", WARN, "s", "mislabelled"),
+    ):
+        values = [row[column] for row in stages]
+        if any(map(math.isfinite, values)):
+            axes.plot(x, values, color=colour, marker=marker, markersize=5, label=label)
+    axes.set_ylim(-0.06, 2.06)
+    axes.xaxis.set_major_locator(MaxNLocator(integer=True, steps=[1, 2, 5, 10]))
+    axes.set_xlabel("stage")
+    axes.set_title("mean weight of a sample", loc="left")
+    figure.legend(loc="outside lower center", ncols=3)

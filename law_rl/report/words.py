@@ -1,26 +1,29 @@
 """A schedule and the outcome of a run in plain words and numbers."""
 
-import math
 from collections.abc import Mapping, Sequence
 from typing import Any
 
 import torch
 
+from law_rl.actions import SampleWeights
 from law_rl.report.meanings import MEANINGS
 from law_rl.schedule import Schedule
+from law_rl.weighting import LinearTanh, linear_tanh
 
-REFERENCES = (-1.0, 0.0, 1.0)
 HASH_DIGITS = 12
 
 
-def sample_weight(schedule: Schedule, action: Sequence[float], feature: str, value: float) -> float:
-    """The weight p of a sample whose `feature` has `value` and whose other features are 0, under an action."""
-    weight, bias = action[schedule.action.features.index(feature)], action[-1]
-    return 1.0 + math.tanh(schedule.action.gain * (weight * value + bias))
+def sample_weights(head: SampleWeights, action: Sequence[float], feature: str, values: Sequence[float]) -> list[float]:
+    """What samples count under an action whose `feature` has these values and whose other features are 0."""
+    rule = head.directive(action).weighting
+    assert isinstance(rule, LinearTanh)
+    column = torch.tensor(values, dtype=torch.float64)
+    features = [column if name == feature else torch.zeros_like(column) for name in rule.features]
+    return linear_tanh(rule, features).tolist()
 
 
 def typical_actions(schedule: Schedule) -> list[list[float]]:
-    """One action a stage after warm-up: a table's own, a policy's mean over the trainings that confirmed it, if known."""
+    """One action a stage after warm-up: a table's own, a policy's mean over the trainings that confirmed it or []."""
     if schedule.kind == "table":
         blind = torch.zeros(len(schedule.observation))
         return [schedule.actor.act(blind, stage).tolist() for stage in range(schedule.warmup, schedule.stages)]
@@ -65,27 +68,30 @@ def _stages(schedule: Schedule) -> list[str]:
     rows = typical_actions(schedule)
     if not rows:
         return ["Its typical actions were not kept: it must be followed to be seen."]
-    names, widths = schedule.action.features, [max(len(name), 23) for name in schedule.action.features]
+    names, widths = schedule.action.features, [max(len(name), _WIDTH) for name in schedule.action.features]
     mean = "" if schedule.kind == "table" else ", on average over the trainings that confirmed it"
-    gaps = zip(names, widths, strict=True)
+    columns = list(zip(names, widths, strict=True))
     return [
         f"What it does in each stage{mean}:",
-        f"  {'':14}" + "".join(f"  {name:>{width}}" for name, width in gaps),
-        f"  {'stage':>5} {'bias':>8}" + "".join(f"  {_HEADER:>{width}}" for width in widths),
-        *(_stage_line(schedule, schedule.warmup + k, row, widths) for k, row in enumerate(rows)),
-        "  (w: the feature's weight. p -1, p 0, p 1: what a sample counts whose feature is -1, 0 or 1, the others 0.)",
+        f"  {'':21}" + "".join(f"  {name:>{width}}" for name, width in columns),
+        f"  {'stage':>5}{'bias':>8}{'p 0':>8}" + "".join(f"  {_HEADER:>{width}}" for width in widths),
+        *(_stage_line(schedule.action, schedule.warmup + k, row, columns) for k, row in enumerate(rows)),
+        "  p 0: what a sample counts whose features are all 0. Under each feature: w, its weight; p -1 and p 1, what",
+        "  a sample counts for which this feature alone is -1 or 1.",
         *(_direction(schedule, name, rows) for name in names),
     ]
 
 
-_HEADER = f"{'w':>5}" + "".join(f"{f'p {value:g}':>6}" for value in REFERENCES)
+_HEADER = f"{'w':>6}{'p -1':>6}{'p 1':>6}"
+_WIDTH = len(_HEADER)
 
 
-def _stage_line(schedule: Schedule, stage: int, row: Sequence[float], widths: Sequence[int]) -> str:
-    line = f"  {stage:>5} {row[-1]:>8.2f}"
-    for name, weight, width in zip(schedule.action.features, row, widths, strict=False):
-        counts = "".join(f"{sample_weight(schedule, row, name, value):>6.2f}" for value in REFERENCES)
-        line += f"  {f'{weight:>5.2f}{counts}':>{width}}"
+def _stage_line(head: SampleWeights, stage: int, action: Sequence[float], columns: Sequence[tuple[str, int]]) -> str:
+    (middle,) = sample_weights(head, action, columns[0][0], [0.0])
+    line = f"  {stage:>5}{action[-1]:>z8.2f}{middle:>8.2f}"
+    for (name, width), weight in zip(columns, action, strict=False):
+        low, high = sample_weights(head, action, name, [-1.0, 1.0])
+        line += f"  {f'{weight:>z6.2f}{low:>6.2f}{high:>6.2f}':>{width}}"
     return line
 
 

@@ -1,0 +1,110 @@
+"""Ray workers: the same schedule with one, two, and any that were killed."""
+
+import os
+import signal
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from law_rl.cluster.workers import RayWorkers, WorkerFailed
+from law_rl.experiment import Experiment
+from law_rl.jobs import LocalWorkers, WorkerState
+from law_rl.search import Search
+
+ROOT = Path(__file__).parents[3]
+pytestmark = pytest.mark.ray
+
+
+def worker_processes() -> list[int]:
+    """Process identities of the live workers of this machine."""
+    found = []
+    for process in Path("/proc").glob("[0-9]*"):
+        try:
+            command = (process / "cmdline").read_bytes()
+        except OSError:
+            continue
+        if command.startswith(b"ray::_Worker"):
+            found.append(int(process.name))
+    return found
+
+
+def kill_at(jobs: int, victims: int) -> Callable[[Search], None]:
+    """An observer that kills so many workers after so many jobs, and fails if there was none to kill."""
+    seen = 0
+
+    def observer(search: Search) -> None:
+        nonlocal seen
+        seen += 1
+        if seen == jobs:
+            processes = worker_processes()[:victims]
+            assert len(processes) == victims
+            for process in processes:
+                os.kill(process, signal.SIGKILL)
+
+    return observer
+
+
+def search_hash(
+    experiment: Experiment, directory: Path, count: int, observer: Callable[[Search], None] = lambda search: None
+) -> str:
+    workers = RayWorkers(experiment.setting, count=count, root=ROOT)
+    try:
+        return Search(experiment, workers, directory, observer=observer).run().hash
+    finally:
+        workers.close()
+
+
+@pytest.fixture(scope="module")
+def expected(tiny_experiment: Experiment, tmp_path_factory: pytest.TempPathFactory) -> str:
+    workers = LocalWorkers(tiny_experiment.setting)
+    return Search(tiny_experiment, workers, tmp_path_factory.mktemp("local"), observer=lambda search: None).run().hash
+
+
+@pytest.mark.parametrize("count", [1, 2])
+def test_the_number_of_workers_does_not_change_the_schedule(
+    ray_session: None, tiny_experiment: Experiment, expected: str, tmp_path: Path, count: int
+) -> None:
+    assert search_hash(tiny_experiment, tmp_path, count) == expected
+
+
+@pytest.mark.parametrize(("jobs", "victims"), [(4, 1), (6, 2)])
+def test_killed_workers_do_not_change_the_schedule(
+    ray_session: None, tiny_experiment: Experiment, expected: str, tmp_path: Path, jobs: int, victims: int
+) -> None:
+    assert search_hash(tiny_experiment, tmp_path, 2, kill_at(jobs, victims)) == expected
+
+
+class Deadly:
+    """A job that no worker outlives."""
+
+    def run(self, worker: WorkerState) -> None:
+        os.kill(os.getpid(), signal.SIGKILL)
+
+
+class Wrong:
+    """A job with a mistake in its input."""
+
+    def run(self, worker: WorkerState) -> None:
+        raise ValueError("the input is wrong: give another")
+
+
+def test_a_job_that_kills_every_worker_ends_the_run(ray_session: None, tiny_experiment: Experiment) -> None:
+    workers = RayWorkers(tiny_experiment.setting, count=1, root=ROOT)
+    workers.submit("deadly", Deadly())  # type: ignore[arg-type]
+    with pytest.raises(WorkerFailed, match="deadly outlived no worker in 4 attempts"):
+        list(workers.results())
+    workers.close()
+
+
+def test_a_workers_error_arrives_as_it_was_raised(ray_session: None, tiny_experiment: Experiment) -> None:
+    workers = RayWorkers(tiny_experiment.setting, count=1, root=ROOT)
+    workers.submit("wrong", Wrong())  # type: ignore[arg-type]
+    with pytest.raises(ValueError, match="^the input is wrong: give another$"):
+        list(workers.results())
+    workers.close()
+
+
+def test_no_workers_is_refused() -> None:
+    with pytest.raises(ValueError, match="workers is 0"):
+        RayWorkers(None, count=0, root=ROOT)  # type: ignore[arg-type]
