@@ -98,7 +98,7 @@ def measure(name: SettingName, experiment: Experiment, options: Options) -> dict
 
 
 def compare(part: dict[str, Any]) -> dict[str, Any]:
-    """Means, intervals and paired differences to uniform of all curricula, and the standing of each search's schedule."""
+    """Means and paired differences to uniform of all curricula, and the standing of each search's schedule."""
     evaluation = Evaluation(metric="accuracy", seeds=tuple(part["seeds"]), values=part["values"])
     curricula = {
         name: evaluation.interval(name).to_json() | {"gain": evaluation.gain(name).to_json()} for name in part["values"]

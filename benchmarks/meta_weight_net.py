@@ -1,9 +1,9 @@
 """Meta-Weight-Net, the strongest published rival that also learns weights from clean validation data.
 
 Shu et al., "Meta-Weight-Net: Learning an Explicit Mapping For Sample Weighting" (1902.07379). A small network maps a
-sample's loss to its weight. It is learned during the one training that it weights: a virtual step of the classifier, the
-loss of that virtual classifier on a meta batch, and the gradient of this loss through the step. Run as a module, this
-tries a few settings on the search's seeds by validation accuracy, so that the rival is not beaten by a bad setting.
+sample's loss to its weight. It is learned during the one training that it weights: a virtual step of the classifier,
+the loss of that virtual classifier on a meta batch, and the gradient of this loss through the step. Run as a module,
+this tries a few settings on the search's seeds by validation accuracy, so that the rival is not beaten by a bad one.
 """
 
 import itertools
@@ -21,6 +21,7 @@ from benchmarks.tables import markdown_table, write_results
 from experiments.quickstart import experiment as quickstart
 from law_rl.classification.learner import ClassificationLearner, gradient_weights
 from law_rl.classification.networks import seed_dropout
+from law_rl.classification.networks.layers import Linear
 from law_rl.classification.optimisation import learning_rate
 from law_rl.classification.task import ClassificationTask
 from law_rl.counters import torch_generator
@@ -54,8 +55,8 @@ class WeightNet(nn.Module):
 
     def __init__(self, hidden: int, seed: int) -> None:
         super().__init__()
-        self.first = nn.utils.skip_init(nn.Linear, 1, hidden)
-        self.last = nn.utils.skip_init(nn.Linear, hidden, 1)
+        self.first = Linear(1, hidden)
+        self.last = Linear(hidden, 1)
         generator = torch_generator(seed, "weight net")
         for layer in (self.first, self.last):
             for values in (layer.weight, layer.bias):
@@ -93,8 +94,8 @@ def meta_gradient(
 class MetaWeightNetTraining:
     """A classifier's training under Meta-Weight-Net, after `warmup` stages of uniform weights.
 
-    Initialisation, batches, augmentation, optimiser and learning rates are those of the task's learner of the same seed.
-    The meta set is the learner's validation split.
+    Initialisation, batches, augmentation, optimiser and learning rates are those of the task's learner of that seed. The
+    meta set is the learner's validation split.
     """
 
     def __init__(self, task: ClassificationTask, seed: int, config: MetaWeightNetConfig, *, warmup: int) -> None:

@@ -27,7 +27,7 @@ class Options:
 def actions(env: StageEnv) -> list[npt.NDArray[np.float32]]:
     """One action a stage, moving from uniform weights to ones that differ."""
     share = np.linspace(0.0, 0.5, env.task.stages - env.config.warmup, dtype=np.float32)
-    return [np.full(env.action_space.shape, value, np.float32) for value in share]
+    return [np.full(len(env.action_names), value, np.float32) for value in share]
 
 
 def bare_loop(env: StageEnv, directives: list[Directive], metrics: list[float]) -> Callable[[], float]:

@@ -17,7 +17,7 @@ from law_rl.actor import TableActor
 from law_rl.counters import counter_seed, numpy_generator
 from law_rl.experiment import Experiment
 from law_rl.jobs import Setting
-from law_rl.learner import BASELINE
+from law_rl.learner import BASELINE, Learner
 from law_rl.twins import Curve
 
 FAILED = -100.0
@@ -34,10 +34,10 @@ class PopulationConfig:
     step: float = 0.3
 
 
-class Member(tune.Trainable):  # type: ignore[misc]
+class Member(tune.Trainable):
     """One training whose action is a hyperparameter; an iteration is a stage."""
 
-    def setup(self, config: dict[str, Any], setting: Setting, curves: Mapping[int, Curve]) -> None:
+    def setup(self, config: dict[str, Any], setting: Setting, curves: Mapping[int, Curve]) -> None:  # type: ignore[override]
         torch.set_num_threads(1)
         self._setting, self._curves = setting, curves
         self.reset_config(config)
@@ -45,25 +45,30 @@ class Member(tune.Trainable):  # type: ignore[misc]
     def reset_config(self, new_config: dict[str, Any]) -> bool:
         member = new_config["member"]
         self._seed, self._action = member["seed"], member["action"]
-        self._learner, self._history = None, []
+        self._history: list[list[float]] = []
+        self._learner: Learner | None = None
         return True
 
     def step(self) -> dict[str, Any]:
-        if self._learner is None:
-            self._learner = self._setting.task.learner(self._seed)
-            for _ in range(self._setting.env.warmup):
-                self._learner.train_stage(BASELINE)
-        learner = self._learner
+        learner = self._learner = self._learner or self._warm_learner()
         report = learner.train_stage(self._setting.env.action.directive(self._action))
         self._history = [*self._history, self._action]
         metric = learner.evaluate("validation")[learner.metric]
         advantage = FAILED if report.failure else metric - self._curves[self._seed][learner.stage]
         return {"advantage": advantage, "history": self._history}
 
+    def _warm_learner(self) -> Learner:
+        learner = self._setting.task.learner(self._seed)
+        for _ in range(self._setting.env.warmup):
+            learner.train_stage(BASELINE)
+        return learner
+
     def save_checkpoint(self, checkpoint_dir: str) -> dict[str, Any]:
+        assert self._learner is not None, "Ray saves members that have trained"
         return {"seed": self._seed, "history": self._history, "learner": self._learner.snapshot()}
 
-    def load_checkpoint(self, checkpoint: dict[str, Any]) -> None:
+    def load_checkpoint(self, checkpoint: dict[str, Any] | None) -> None:
+        assert checkpoint is not None, "members save themselves as values"
         self._seed, self._history = checkpoint["seed"], checkpoint["history"]
         self._learner = self._setting.task.learner(self._seed)
         self._learner.restore(checkpoint["learner"])
@@ -99,9 +104,12 @@ def train_population(
                 stop={"training_iteration": experiment.task.stages - experiment.env.warmup},
             ),
         )
-        results = [result.metrics for result in tuner.fit() if result.error is None]
-    results.sort(key=lambda metrics: -metrics["advantage"])
-    return [actor_of(metrics["history"], experiment.env.warmup) for metrics in results[:candidates]]
+        grid = tuner.fit()
+        members = [grid[place].metrics or {} for place in range(len(grid))]
+    if grid.errors:
+        raise grid.errors[0]
+    members.sort(key=lambda metrics: -metrics["advantage"])
+    return [actor_of(metrics["history"], experiment.env.warmup) for metrics in members[:candidates]]
 
 
 def first_members(experiment: Experiment, size: int) -> list[dict[str, Any]]:

@@ -1,9 +1,9 @@
 """The quickstart's agent against other ways to find a weighting, on the same number of trainings and in one run.
 
 Rivals: random draws and Optuna's TPE, over a constant and over a two-phase weighting; population-based training by Ray
-Tune; DDPG, TD3 and SAC of Stable-Baselines3. All see validation advantage over the twin on the pool's seeds, and all end
-by the same rule: two candidates each train on every seed of the pool, the better one is taken. What each found then
-trains on seeds that no search has seen. Finished searches are kept in `results/rivals.json`.
+Tune; DDPG, TD3 and SAC of Stable-Baselines3. All see validation advantage over the twin on the pool's seeds, and all
+end by the same rule: two candidates each train on every seed of the pool, the better one is taken. What each found
+then trains on seeds that no search has seen. Finished searches are kept in `results/rivals.json`.
 """
 
 import os
@@ -164,9 +164,9 @@ def report(parts: dict[str, Any], experiment: Experiment) -> str:
     header = ("found by", "test accuracy", "over uniform", "of each search", "learned over it")
     trainings = experiment.search.episodes + experiment.env.pool
     note = (
-        f"{trainings} trainings a search. Test accuracy in percent on {experiment.evaluation.seeds} unseen seeds, averaged "
-        f"over searches; uniform weights: {mean_interval(parts[UNIFORM]['values'])}. Differences are paired by seed, with "
-        "95 % t intervals, in points."
+        f"{trainings} trainings a search. Test accuracy in percent on {experiment.evaluation.seeds} unseen seeds, "
+        f"averaged over searches; uniform weights: {mean_interval(parts[UNIFORM]['values'])}. "
+        "Differences are paired by seed, with 95 % t intervals, in points."
     )
     return f"{note}\n\n{markdown_table(header, rows)}"
 

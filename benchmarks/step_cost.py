@@ -1,7 +1,7 @@
 """What weighting costs: a training step under a learned kind of rule, over a plain step of the same learner.
 
-And both over a loop written by hand in plain PyTorch. One stage is timed, with all that the learner does in it: features,
-memory of samples, statistics.
+And both over a loop written by hand in plain PyTorch. One stage is timed, with all that the learner does in it:
+features, memory of samples, statistics.
 """
 
 import copy
@@ -21,6 +21,7 @@ from law_rl.classification.optimisation import build_optimiser, learning_rate
 from law_rl.counters import torch_generator
 from law_rl.data.batches import epoch_batches, epoch_order
 from law_rl.data.dataset import Dataset, Split, channel_statistics, normalise
+from law_rl.data.sources import load_dataset
 from law_rl.learner import BASELINE, Directive
 from law_rl.weighting import LinearTanh
 
@@ -34,14 +35,15 @@ class Options:
     rounds: int = ROUNDS
     digits_iterations: int = 76
     """Iterations of the MLP a round, batches of 64."""
-    resnet_iterations: int = 4
+    resnet_iterations: int = 2
     """Iterations of ResNet-20 a round, batches of 128; 0: leave it out."""
 
 
 def digits_learner(iterations: int) -> ClassificationLearner:
     """The quickstart's learner, cut so that a stage has about `iterations`."""
     task = digits_task()
-    total = task.training.epochs * len(epoch_batches(torch.arange(1200), task.training.batch_size))
+    size = len(load_dataset(task.data, 0).train)
+    total = task.training.epochs * len(epoch_batches(torch.arange(size), task.training.batch_size))
     return replace(task, training=replace(task.training, stages=max(2, total // iterations))).learner(0)
 
 
@@ -93,7 +95,7 @@ def by_hand(learner: ClassificationLearner, iterations: int) -> Callable[[], flo
                     group["lr"] = learning_rate(config.optimiser, done / iterations)
                 loss = functional.cross_entropy(network(inputs[ids]), targets[ids])
                 optimiser.zero_grad(set_to_none=True)
-                loss.backward()
+                loss.backward()  # type: ignore[no-untyped-call]
                 optimiser.step()
                 done += 1
             epoch += 1
