@@ -6,6 +6,7 @@ Meta-Weight-Net then train on seeds that no search has seen. Finished settings a
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
+from pathlib import Path
 from typing import Any, Literal, get_args
 
 import torch
@@ -13,7 +14,7 @@ import tyro
 
 from benchmarks.meta_weight_net import MetaWeightNetConfig, MetaWeightNetJob
 from benchmarks.running import learn, open_workers, run_jobs, with_search_seed
-from benchmarks.tables import Kept, excludes_zero, markdown_table, signed
+from benchmarks.tables import RESULTS, Kept, excludes_zero, markdown_table, signed
 from envs.digits import digits_task
 from experiments.quickstart import experiment as quickstart
 from law_rl.evaluate import LEARNED, ORACLE, UNIFORM, Evaluation, Follow
@@ -48,6 +49,7 @@ class Options:
     """Ray workers; 0: this process."""
     fresh: bool = False
     """Forget the settings that were measured before."""
+    out: Path = RESULTS
 
 
 def experiment_of(name: SettingName, options: Options) -> Experiment:
@@ -59,6 +61,10 @@ def experiment_of(name: SettingName, options: Options) -> Experiment:
         search=replace(quickstart.search, episodes=options.episodes),
         evaluation=EvaluationConfig(seeds=options.seeds),
     )
+
+
+def configuration_of(name: SettingName, options: Options) -> tuple[object, ...]:
+    return experiment_of(name, options), options.searches, MetaWeightNetConfig()
 
 
 def rivals_of(experiment: Experiment) -> list[Curriculum]:
@@ -179,27 +185,26 @@ def setting_table(part: dict[str, Any]) -> str:
     return f"### {part['title']}\n\n{markdown_table(header, rows)}"
 
 
-def report(parts: dict[str, dict[str, Any]]) -> str:
-    ordered = [parts[name] for name in DATA if name in parts]
-    summary = markdown_table(SUMMARY, [row for part in ordered for row in summary_rows(part)])
+def report(parts: dict[SettingName, dict[str, Any]]) -> str:
+    summary = markdown_table(SUMMARY, [row for part in parts.values() for row in summary_rows(part)])
     note = (
         "Test accuracy in percent, mean over unseen seeds; differences are paired, with 95 % t intervals, in points. "
         "The rank is among all that are not told which labels are wrong."
     )
-    return "\n\n".join([note, summary, *map(setting_table, ordered)])
+    return "\n\n".join([note, summary, *map(setting_table, parts.values())])
 
 
 def main(args: Sequence[str] | None = None) -> None:
     options = tyro.cli(Options, description=__doc__, args=args)
     torch.set_num_threads(1)
-    kept = Kept("claims", fresh=options.fresh)
+    kept = Kept(options.out, "claims", fresh=options.fresh)
+    configurations = {name: configuration_of(name, options) for name in DATA}
     for name in options.only:
-        experiment = experiment_of(name, options)
-        configuration = (experiment, options.searches, MetaWeightNetConfig())
-        if not kept.has(name, *configuration):
-            part = measure(name, experiment, options)
-            kept.put(name, part | compare(part), *configuration)
-            kept.write(report(kept.parts))
+        if not kept.has(name, configurations[name]):
+            part = measure(name, experiment_of(name, options), options)
+            kept.put(name, part | compare(part), configurations[name])
+        current = {name: kept.parts[name] for name in DATA if kept.has(name, configurations[name])}
+        kept.write(report(current))
     print(report({name: kept.parts[name] for name in options.only}))
 
 

@@ -10,6 +10,7 @@ import itertools
 import math
 from collections.abc import Iterator, Sequence
 from dataclasses import asdict, dataclass
+from pathlib import Path
 
 import torch
 import tyro
@@ -17,7 +18,7 @@ from torch import nn
 from torch.nn import functional
 
 from benchmarks.running import open_workers, run_jobs
-from benchmarks.tables import markdown_table, write_results
+from benchmarks.tables import RESULTS, markdown_table, write_results
 from experiments.quickstart import experiment as quickstart
 from law_rl.classification.learner import ClassificationLearner, gradient_weights
 from law_rl.classification.networks import seed_dropout
@@ -94,8 +95,8 @@ def meta_gradient(
 class MetaWeightNetTraining:
     """A classifier's training under Meta-Weight-Net, after `warmup` stages of uniform weights.
 
-    Initialisation, batches, augmentation, optimiser and learning rates are those of the task's learner of that seed. The
-    meta set is the learner's validation split.
+    Initialisation, batches, augmentation, optimiser and learning rates are those of the task's learner of that seed.
+    The meta set is its validation split.
     """
 
     def __init__(self, task: ClassificationTask, seed: int, config: MetaWeightNetConfig, *, warmup: int) -> None:
@@ -202,6 +203,7 @@ class Options:
     seeds: int = 5
     workers: int = 2
     """Ray workers; 0: this process."""
+    out: Path = RESULTS
 
 
 def main(args: Sequence[str] | None = None) -> None:
@@ -222,7 +224,7 @@ def main(args: Sequence[str] | None = None) -> None:
     rows.sort(key=lambda row: row[-1], reverse=True)
     table = markdown_table(("meta lr", "hidden", "meta batch", "validation accuracy"), rows)
     tried = [asdict(config) | interval.to_json() for config, interval in zip(configs, intervals, strict=True)]
-    write_results("meta_weight_net", {"seeds": list(seeds), "tried": tried}, table)
+    write_results(options.out, "meta_weight_net", {"seeds": list(seeds), "tried": tried}, table)
     print(table)
 
 

@@ -2,13 +2,14 @@
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from pathlib import Path
 
 import numpy as np
 import numpy.typing as npt
 import torch
 import tyro
 
-from benchmarks.tables import markdown_table, write_results
+from benchmarks.tables import RESULTS, markdown_table, write_results
 from benchmarks.timing import ROUNDS, least, seconds
 from experiments.quickstart import experiment as quickstart
 from law_rl.learner import BASELINE, Directive
@@ -22,6 +23,7 @@ class Options:
     """How much is timed."""
 
     rounds: int = ROUNDS
+    out: Path = RESULTS
 
 
 def actions(env: StageEnv) -> list[npt.NDArray[np.float32]]:
@@ -77,7 +79,9 @@ def main(args: Sequence[str] | None = None) -> None:
         ("bare loop, s", "StageEnv, s", "bare / StageEnv"),
         [(f"{times['bare']:.3f}", f"{times['env']:.3f}", f"{ratio:.3f}")],
     )
-    write_results("orchestration", {"rounds": options.rounds, "seconds": times, "bare_over_env": ratio}, table)
+    write_results(
+        options.out, "orchestration", {"rounds": options.rounds, "seconds": times, "bare_over_env": ratio}, table
+    )
     print(table)
 
 

@@ -9,6 +9,7 @@ then trains on seeds that no search has seen. Finished searches are kept in `res
 import os
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
+from pathlib import Path
 from typing import Any, Literal, get_args
 
 import torch
@@ -17,7 +18,7 @@ import tyro
 from benchmarks.black_box import BlackBoxConfig
 from benchmarks.population import PopulationConfig, train_population
 from benchmarks.running import ROOT, learn, open_workers, run_jobs, with_search_seed
-from benchmarks.tables import Kept, markdown_table, signed
+from benchmarks.tables import RESULTS, Kept, markdown_table, signed
 from experiments.quickstart import experiment as quickstart
 from law_rl.actor import TableActor
 from law_rl.agent import AgentConfig, Episode
@@ -61,6 +62,7 @@ class Options:
     """Ray workers, at least 1: population-based training is Ray's."""
     fresh: bool = False
     """Forget the searches that were run before."""
+    out: Path = RESULTS
 
 
 def base_experiment(options: Options) -> Experiment:
@@ -190,16 +192,18 @@ def main(args: Sequence[str] | None = None) -> None:
 
 def run(options: Options) -> None:
     """Every search that is not kept already, with Ray running."""
-    base, kept = base_experiment(options), Kept("rivals", fresh=options.fresh)
+    base, kept = base_experiment(options), Kept(options.out, "rivals", fresh=options.fresh)
     if not kept.has(UNIFORM, base):
         kept.put(UNIFORM, {"values": evaluated(None, base, options.workers, UNIFORM)}, base)
+    current = {UNIFORM: kept.parts[UNIFORM]}
     for seed in range(options.searches):
         for name in options.only:
             experiment, part = with_search_seed(base, seed), f"{name}/{seed}"
             if not kept.has(part, experiment, AGENTS[name]):
                 kept.put(part, measure(name, experiment, options.workers), experiment, AGENTS[name])
-                kept.write(report(kept.parts, base), comparison=compare(kept.parts))
-    print(report(kept.parts, base))
+            current[part] = kept.parts[part]
+            kept.write(report(current, base), comparison=compare(current))
+    print(report(current, base))
 
 
 if __name__ == "__main__":

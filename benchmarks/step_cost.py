@@ -7,12 +7,13 @@ features, memory of samples, statistics.
 import copy
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
+from pathlib import Path
 
 import torch
 import tyro
 from torch.nn import functional
 
-from benchmarks.tables import markdown_table, write_results
+from benchmarks.tables import RESULTS, markdown_table, write_results
 from benchmarks.timing import ROUNDS, least, seconds
 from envs.digits import FEATURES, digits_task
 from law_rl.classification.learner import ClassificationConfig, ClassificationLearner
@@ -37,6 +38,7 @@ class Options:
     """Iterations of the MLP a round, batches of 64."""
     resnet_iterations: int = 2
     """Iterations of ResNet-20 a round, batches of 128; 0: leave it out."""
+    out: Path = RESULTS
 
 
 def digits_learner(iterations: int) -> ClassificationLearner:
@@ -137,7 +139,7 @@ def main(args: Sequence[str] | None = None) -> None:
     header = ("case", "weighted, ms", "uniform, ms", "by hand, ms", "weighted / uniform", "weighted / by hand")
     keys = ("weighted_ms", "uniform_ms", "by_hand_ms", "weighted_over_uniform", "weighted_over_by_hand")
     table = markdown_table(header, [(result["case"], *(f"{result[key]:.3f}" for key in keys)) for result in results])
-    write_results("step_cost", {"rounds": options.rounds, "results": results}, table)
+    write_results(options.out, "step_cost", {"rounds": options.rounds, "results": results}, table)
     print(table)
 
 

@@ -40,24 +40,24 @@ def conditions() -> str:
     return f"{cpus} CPUs, {platform.system()} {platform.machine()}; law-rl {law_rl.__version__}, {python}, {packages}"
 
 
-def write_results(name: str, value: dict[str, Any], markdown: str) -> None:
-    """Writes `results/NAME.json` and `results/NAME.md`, the latter with the conditions below."""
-    write_json(RESULTS / f"{name}.json", value | {"conditions": conditions()})
+def write_results(folder: Path, name: str, value: dict[str, Any], markdown: str) -> None:
+    """Writes NAME.json and NAME.md into the folder, the latter with the conditions below."""
+    write_json(folder / f"{name}.json", value | {"conditions": conditions()})
     write_atomic(
-        RESULTS / f"{name}.md",
+        folder / f"{name}.md",
         f"{markdown}\n\nMeasured with `python -m benchmarks.{name}` on {conditions()}.\n".encode(),
     )
 
 
 class Kept:
-    """Finished parts of a benchmark in `results/NAME.json`, so that a stopped one goes on where it was.
+    """Finished parts of a benchmark in its NAME.json, so that a stopped one goes on where it was.
 
     A part counts as finished only for the configuration that it was measured with.
     """
 
-    def __init__(self, name: str, *, fresh: bool) -> None:
-        self._name = name
-        path = RESULTS / f"{name}.json"
+    def __init__(self, folder: Path, name: str, *, fresh: bool) -> None:
+        self._folder, self._name = folder, name
+        path = folder / f"{name}.json"
         self.parts: dict[str, Any] = {}
         if path.is_file() and not fresh:
             self.parts = json.loads(path.read_text())["parts"]
@@ -69,7 +69,7 @@ class Kept:
         self.parts[part] = {"configuration": _digest(configuration)} | value
 
     def write(self, markdown: str, **entries: Any) -> None:
-        write_results(self._name, {"parts": self.parts, **entries}, markdown)
+        write_results(self._folder, self._name, {"parts": self.parts, **entries}, markdown)
 
 
 def _digest(configuration: tuple[object, ...]) -> str:

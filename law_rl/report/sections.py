@@ -96,8 +96,8 @@ def _effort(run: Run) -> str:
         return ""
     search = run.search
     return (
-        f"{search['episodes']} episodes of {search['stages']} stages, {search['trainings']} trainings in all, took "
-        f"{_duration(search['wall_s'])} on {search['workers']} worker{'s' if search['workers'] > 1 else ''}."
+        f"{search['episodes']} episodes ({search['stages']} stages; {search['trainings']} trainings with the twins) "
+        f"took {_duration(search['wall_s'])} on {search['workers']} worker{'s' if search['workers'] > 1 else ''}."
     )
 
 

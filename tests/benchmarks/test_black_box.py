@@ -62,7 +62,7 @@ def test_a_search_repeats_itself() -> None:
 def test_two_phases_hold_one_action_each() -> None:
     actor = BlackBoxConfig(weighting="two_phase").build(SPEC).actor(0)
     assert actor.actions.shape == (SPEC.stages, 2)
-    assert len(actor.actions[SPEC.warmup :].unique(dim=0)) == 2
+    assert len(set(map(tuple, actor.actions[SPEC.warmup :].tolist()))) == 2
 
 
 def test_failed_trainings_are_never_the_policy() -> None:

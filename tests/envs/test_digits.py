@@ -1,4 +1,4 @@
-"""The digits environment, made tiny, under stock code: both environment checkers, and Stable-Baselines3's own `learn`."""
+"""The digits environment, made tiny, under stock code: both checkers, and Stable-Baselines3's own `learn`."""
 
 from dataclasses import replace
 from typing import Any

@@ -26,12 +26,12 @@ def test_a_stage_is_perturbed_with_the_probability(long_spec: AgentSpec) -> None
 
 
 def test_directional_noise_has_the_std_of_an_ornstein_uhlenbeck_process(long_spec: AgentSpec) -> None:
-    noise = directional(long_spec, 4000, probability=1.0).double()
+    noise = directional(long_spec, 1000, probability=1.0).double()
     decay = 1 - 0.15 * 0.01
     for selection in (1, 10, 35):
         variance = 0.2**2 * 0.01 * sum(decay ** (2 * j) for j in range(selection))
-        assert noise[:, 4 + selection].std() == pytest.approx(0.5 * variance**0.5, rel=0.05)
-        assert noise[:, 4 + selection].mean() == pytest.approx(0.0, abs=0.05 * variance**0.5)
+        assert noise[:, 4 + selection].std() == pytest.approx(0.5 * variance**0.5, rel=0.1)
+        assert noise[:, 4 + selection].mean() == pytest.approx(0.0, abs=0.1 * variance**0.5)
 
 
 def test_the_scale_falls_with_each_action_selected_and_ends_at_zero(long_spec: AgentSpec) -> None:

@@ -11,7 +11,8 @@ import torch
 from law_rl.actor import MlpActor, TableActor
 from law_rl.agent import AgentSpec, Episode
 from law_rl.observation import FOLLOWER
-from policies.law import FullDataDDPG, Law, LawConfig, law_model, short_budget
+from policies.full_data import FullDataDDPG
+from policies.law import Law, LawConfig, law_model, short_budget
 from policies.stable_baselines import SpacesOnly, counter_draws
 
 Fabricate = Callable[[int, TableActor | MlpActor], Episode]
@@ -151,7 +152,7 @@ def test_it_learns_the_better_action(spec: AgentSpec, fabricate: Fabricate) -> N
 
 
 def test_an_observation_without_the_stage_is_refused(spec: AgentSpec) -> None:
-    with pytest.raises(ValueError, match="begins with 'progress'.*set env.observation"):
+    with pytest.raises(ValueError, match=r"begins with .progress.*set env\.observation"):
         LawConfig().build(replace(spec, observation=FOLLOWER))
 
 
