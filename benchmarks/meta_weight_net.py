@@ -38,11 +38,14 @@ META_WEIGHT_DECAY = 1e-4  # of the authors' released code, as is Adam
 
 @dataclass(frozen=True, kw_only=True)
 class MetaWeightNetConfig:
-    """`hidden` units of the weight network, its Adam's rate `meta_lr`, and `meta_batch` validation samples a step."""
+    """`hidden` units of the weight network, its Adam's rate `meta_lr`, and `meta_batch` validation samples a step.
+
+    The defaults were chosen by validation accuracy on digits with 40 % noise (`python -m benchmarks.meta_weight_net`).
+    """
 
     meta_lr: float = 1e-3
     hidden: int = 100
-    meta_batch: int = 64
+    meta_batch: int = 256
 
     def __post_init__(self) -> None:
         if not 0 < self.meta_lr < math.inf:

@@ -1,7 +1,6 @@
 """Population-based training (Jaderberg et al. 2017, 1711.09846) of sample weightings, by Ray Tune."""
 
 import logging
-import os
 import random
 import tempfile
 import warnings
@@ -13,6 +12,7 @@ import torch
 from ray import tune
 from ray.tune.schedulers import PopulationBasedTraining
 
+from benchmarks.running import Bar, bar
 from law_rl.actor import TableActor
 from law_rl.counters import counter_seed, numpy_generator
 from law_rl.experiment import Experiment
@@ -32,6 +32,17 @@ class PopulationConfig:
 
     quantile: float = 0.25
     step: float = 0.3
+
+
+class Stages(tune.Callback):
+    """Shows how many stages the population has trained."""
+
+    def __init__(self, line: Bar) -> None:
+        self._line, self._done = line, 0
+
+    def on_trial_result(self, iteration: int, trials: Any, trial: Any, result: Any, **info: Any) -> None:
+        self._done += 1
+        self._line.show(self._done)
 
 
 class Member(tune.Trainable):
@@ -75,18 +86,20 @@ class Member(tune.Trainable):
 
 
 def train_population(
-    experiment: Experiment, config: PopulationConfig, curves: Mapping[int, Curve], *, size: int, candidates: int
+    experiment: Experiment, config: PopulationConfig, curves: Mapping[int, Curve], text: str
 ) -> list[TableActor]:
-    """The actions of the members that end with the highest advantages over their twins, best first.
+    """The search's candidates, best first: actions of the members that end furthest above their twins.
 
-    `size` trainings, on a Ray that runs already. The first actions, the steps and, through Python's generator, Ray's
-    choices are seeded from the search's seed; members meet after every stage, so their timing decides nothing else.
+    As many members as the search has exploring episodes, on a Ray that runs already. The first actions, the steps and,
+    through Python's generator, Ray's choices are seeded from the search's seed; members meet after every stage, so their
+    timing decides nothing else.
     """
     seed, setting = experiment.search.seed, experiment.setting
     random.seed(counter_seed(seed, "population"))
-    os.environ.setdefault("RAY_AIR_NEW_OUTPUT", "0")
     logging.getLogger("ray.tune").setLevel(logging.ERROR)
-    with tempfile.TemporaryDirectory() as directory, warnings.catch_warnings():
+    size = experiment.search.episodes - experiment.search.candidates * experiment.env.pool
+    stages = experiment.task.stages - experiment.env.warmup
+    with tempfile.TemporaryDirectory() as directory, warnings.catch_warnings(), bar(text, size * stages) as line:
         warnings.simplefilter("ignore")
         tuner = tune.Tuner(
             tune.with_parameters(Member, setting=setting, curves=dict(curves)),
@@ -101,7 +114,8 @@ def train_population(
             run_config=tune.RunConfig(
                 storage_path=directory,
                 verbose=0,
-                stop={"training_iteration": experiment.task.stages - experiment.env.warmup},
+                stop={"training_iteration": stages},
+                callbacks=[Stages(line)],
             ),
         )
         grid = tuner.fit()
@@ -109,7 +123,7 @@ def train_population(
     if grid.errors:
         raise grid.errors[0]
     members.sort(key=lambda metrics: -metrics["advantage"])
-    return [actor_of(metrics["history"], experiment.env.warmup) for metrics in members[:candidates]]
+    return [actor_of(metrics["history"], experiment.env.warmup) for metrics in members[: experiment.search.candidates]]
 
 
 def first_members(experiment: Experiment, size: int) -> list[dict[str, Any]]:

@@ -81,13 +81,11 @@ def find(name: RivalName, experiment: Experiment, workers: int, text: str) -> Sc
 
 def find_by_population(config: PopulationConfig, experiment: Experiment, workers: int, text: str) -> Schedule:
     """The population in place of the search's exploring episodes; twins and the last choice are as in any search."""
-    seeds, wanted = experiment.env.seeds, experiment.search.candidates
+    seeds = experiment.env.seeds
     with open_workers(experiment.setting, workers) as opened:
         twins = run_jobs({str(seed): TwinJob(seed=seed) for seed in seeds}, opened, f"{text}: twins")
     curves = {int(seed): curve for seed, curve in twins.items()}
-    size = experiment.search.episodes - wanted * experiment.env.pool
-    print(f"{text}: a population of {size}", flush=True)
-    actors = train_population(experiment, config, curves, size=size, candidates=wanted)
+    actors = train_population(experiment, config, curves, f"{text}: stages of the population")
     jobs = {
         f"{place} {seed}": EpisodeJob(actor=actor, training_seed=seed, curves=curves)
         for place, actor in enumerate(actors)

@@ -8,7 +8,7 @@ import pkgutil
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, get_type_hints
 
 import tyro
 from rich.console import Console
@@ -149,15 +149,36 @@ def load(name: str, overrides: Sequence[str]) -> tuple[Path, Experiment]:
 
 
 def override(experiment: Experiment, overrides: Sequence[str]) -> Experiment:
-    """The experiment with fields set by flags such as --search.episodes 100."""
-    fields = [field for field in dataclasses.fields(experiment) if field.name not in ("name", "baselines")]
-    values = {field.name: getattr(experiment, field.name) for field in fields}
-    flat = dataclasses.make_dataclass(
-        experiment.name, [(name, type(value), value) for name, value in values.items()], frozen=True, kw_only=True
-    )
-    flat.__doc__ = f"The fields of the experiment {experiment.name}, each with the value it has now."
-    changed = tyro.cli(flat, args=list(overrides), default=flat(), prog="law-rl ... " + experiment.name)
-    return dataclasses.replace(experiment, **{name: getattr(changed, name) for name in values})
+    """The experiment with fields set by flags such as --search.episodes 100; ValueError as the fields' owners say it."""
+    mirror = _mirror(experiment, leave_out=("name", "baselines"))
+    mirror.__doc__ = f"The fields of the experiment {experiment.name}, each with the value that it has now."
+    changed = tyro.cli(mirror, args=list(overrides), default=mirror(), prog="law-rl ... " + experiment.name)
+    rebuilt = _rebuild(experiment, changed)
+    assert isinstance(rebuilt, Experiment)
+    return rebuilt
+
+
+def _mirror(value: Any, *, leave_out: Sequence[str] = ()) -> type:
+    """A dataclass with the fields and values of `value`, and of dataclasses within, but without their checks."""
+    hints = get_type_hints(type(value))
+    entries: list[tuple[str, Any, Any]] = []
+    for field in dataclasses.fields(value):
+        current = getattr(value, field.name)
+        if field.name in leave_out:
+            continue
+        if dataclasses.is_dataclass(current):
+            nested = _mirror(current)
+            entries.append((field.name, nested, dataclasses.field(default_factory=nested)))
+        else:
+            entries.append((field.name, hints[field.name], dataclasses.field(default=current)))
+    return dataclasses.make_dataclass(type(value).__name__, entries, kw_only=True)
+
+
+def _rebuild(value: Any, changed: Any) -> Any:
+    """`value` with the fields of its changed mirror, checked as usual."""
+    fields = {field.name: getattr(changed, field.name) for field in dataclasses.fields(changed)}
+    nested = {name: _rebuild(getattr(value, name), new) for name, new in fields.items() if dataclasses.is_dataclass(new)}
+    return dataclasses.replace(value, **(fields | nested))
 
 
 @contextmanager

@@ -104,6 +104,11 @@ def class_moments(values: torch.Tensor, targets: torch.Tensor, classes: int) -> 
     return mean, spread.sqrt()
 
 
+def _scale(std: torch.Tensor) -> torch.Tensor:
+    """What differences are multiplied by: 1 / std, but 0 where there is no spread yet, as before the first samples."""
+    return torch.where(std > EPSILON, 1.0 / (std + EPSILON), 0.0)
+
+
 class SampleMemory:
     """An exponential moving average of one quantity of each training sample, standardised over all samples or its class.
 
@@ -138,10 +143,10 @@ class SampleMemory:
     def _take_moments(self) -> None:
         if self._norm == "class":
             self._mean, std = class_moments(self._values, self._targets, self._classes)
-            self._scale = 1.0 / (std + EPSILON)
+            self._scale = _scale(std)
         elif self._norm == "all":
             std, self._mean = torch.std_mean(self._values, correction=0)
-            self._scale = 1.0 / (std + EPSILON)
+            self._scale = _scale(std)
 
     def feature(self, batch: Batch) -> torch.Tensor:
         """The feature [B] of the batch that `update` took in last."""

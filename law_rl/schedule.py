@@ -49,6 +49,8 @@ class Schedule:
             raise ScheduleError(
                 f"warmup is {self.warmup} of {self.stages} stages: leave at least one stage to the schedule"
             )
+        if not 0 <= self.memory_decay < 1:
+            raise ScheduleError(f"memory_decay is {self.memory_decay}: give a number from 0 to below 1")
         try:
             action = self.actor.act(torch.zeros(len(self.observation)), 0)
         except (RuntimeError, IndexError, ValueError) as error:

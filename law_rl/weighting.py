@@ -105,12 +105,16 @@ def from_json(value: Mapping[str, Any]) -> Weighting:
     return make(**arguments)
 
 
+SMALLEST = 2.0**-24
+"""The least that 1 + tanh differs from 0 in float32. Below it a batch could weigh nothing, and its loss be 0 / 0."""
+
+
 def linear_tanh(rule: LinearTanh, features: list[torch.Tensor]) -> torch.Tensor:
-    """Sample weights [B] in [0, 2] from one feature [B] a weight."""
+    """Sample weights [B] in (0, 2] from one feature [B] a weight."""
     score = features[0] * (rule.gain * rule.weights[0])
     for feature, weight in zip(features[1:], rule.weights[1:], strict=True):
         score.add_(feature, alpha=rule.gain * weight)
-    return score.add_(rule.gain * rule.bias).tanh_().add_(1.0)
+    return score.add_(rule.gain * rule.bias).tanh_().add_(1.0).clamp_min_(SMALLEST)
 
 
 def focal(rule: Focal, losses: torch.Tensor) -> torch.Tensor:

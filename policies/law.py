@@ -58,6 +58,9 @@ class LawConfig:
         for field in ("actor_lr", "critic_lr", "gradient_clip", "tau", "reward_scale"):
             if not getattr(self, field) > 0:
                 raise ValueError(f"{field} is {getattr(self, field)}: give a number above 0")
+        for field in ("discount", "noise_probability"):
+            if not 0 <= getattr(self, field) <= 1:
+                raise ValueError(f"{field} is {getattr(self, field)}: give a number from 0 to 1")
         if not 1 <= self.batch_size <= self.buffer_size:
             raise ValueError(
                 f"batch_size is {self.batch_size} of a buffer of {self.buffer_size}: give from 1 to buffer_size"
@@ -73,21 +76,26 @@ class LawConfig:
 
 
 def short_budget() -> LawConfig:
-    """The variant of LAW's agent for searches of about 60 episodes; not the authors'."""
+    """The variant of LAW's agent for searches of about 60 episodes; not the authors'.
+
+    It begins with random episodes, has smaller networks that learn faster, and explores with more noise that lasts.
+    Made for env.reward "increment" and any observation.
+    """
     return LawConfig(
         layers=(64, 64),
         stage_embedding=0,
-        output="tanh",
         actor_init=0.0,
         critic_init=0.0,
-        actor_lr=1e-3,
-        critic_lr=1e-3,
-        tau=0.01,
-        action_penalty=0.0,
+        actor_lr=3e-4,
+        weight_decay=1e-4,
+        tau=0.005,
+        discount=0.9,
+        action_penalty=0.01,
+        batch_size=64,
         exploration="additive",
         noise_scale=0.3,
         noise_decay=0.0005,
-        random_episodes=8,
+        random_episodes=6,
         reward_scale=0.1,
     )
 

@@ -30,7 +30,7 @@ def _measured(comparison: Comparison) -> str:
     gain = learned.gain
     assert gain is not None
     against = "ordinary training" if comparison.over == UNIFORM else comparison.over
-    verdict = ""
+    verdict = _gap(comparison.gap_closed)
     if gain.low <= 0 <= gain.high:
         verdict = ", which is no clear difference"
     elif gain.high < 0:
@@ -38,10 +38,9 @@ def _measured(comparison: Comparison) -> str:
     return (
         f"Learned weighting: {metric_text(learned.interval.mean, comparison.metric)} against "
         f"{metric_text(base.interval.mean, comparison.metric)} for {against}, {gain.mean:+.1f} points "
-        f"(95 % interval {gain.low:.1f} to {gain.high:.1f}) on {comparison.seeds} unseen seeds{verdict}"
-        f"{_gap(comparison.gap_closed)}."
+        f"(95 % interval {gain.low:.1f} to {gain.high:.1f}) on {comparison.seeds} unseen seeds{verdict}."
     )
 
 
 def _gap(closed: float | None) -> str:
-    return f"; {closed:.0%} of the gap to the oracle closed".replace("%", " %") if closed and closed > 0 else ""
+    return f"; {closed:.0%} of the gap to the oracle closed".replace("%", " %") if closed else ""

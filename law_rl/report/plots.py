@@ -80,6 +80,9 @@ def draw_comparison(figure: Figure, comparison: Comparison) -> None:
     axes.tick_params(axis="y", length=0)
     axes.spines["left"].set_visible(False)
     axes.set_ylim(-0.7, len(rows) - 0.5)
+    if comparison.metric == "accuracy":
+        low, high = axes.get_xlim()
+        axes.set_xlim(max(low, 0.0), min(high, 100.5))
     axes.set_xlabel(f"test {comparison.metric}{', %' if comparison.metric == 'accuracy' else ''}")
 
 

@@ -38,7 +38,7 @@ def test_linear_tanh_is_its_formula(weights: list[float], bias: float, gain: flo
     for i in range(9):
         score = sum(w * float(feature[i]) for w, feature in zip(weights, kept, strict=True)) + bias
         assert got[i].item() == pytest.approx(1 + math.tanh(gain * score), abs=5e-5)
-    assert bool(((got >= 0) & (got <= 2)).all())
+    assert bool(((got > 0) & (got <= 2)).all())
     assert all(torch.equal(one, other) for one, other in zip(features, kept, strict=True))
 
 
@@ -50,7 +50,14 @@ def test_zero_parameters_weight_uniformly() -> None:
 @pytest.mark.parametrize("extreme", [1e6, 1e30, 3e38])
 def test_extreme_features_saturate(extreme: float) -> None:
     rule = LinearTanh(features=("a",), weights=(1.0,), bias=1.0, gain=10.0)
-    assert linear_tanh(rule, [torch.tensor([-extreme, extreme])]).tolist() == [0.0, 2.0]
+    assert linear_tanh(rule, [torch.tensor([-extreme, extreme])]).tolist() == pytest.approx([0.0, 2.0], abs=1e-7)
+
+
+def test_a_batch_never_weighs_nothing() -> None:
+    """Else a host's sum(p l) / sum(p) would be 0 / 0; equal weights, however small, are uniform ones."""
+    rule = LinearTanh(features=("a",), weights=(0.0,), bias=-1.0, gain=100.0)
+    weights = linear_tanh(rule, [torch.randn(4, generator=torch_generator(0, "test features"))])
+    assert (weights / weights.sum()).tolist() == [0.25] * 4
 
 
 @pytest.mark.parametrize("gamma", [0.0, 0.5, 2.0, 5.0])

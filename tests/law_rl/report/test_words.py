@@ -122,7 +122,7 @@ def comparison(gain: Interval, closed: float | None = None, metric: str = "accur
     [
         (Interval(mean=2.0, low=1.0, high=3.0), None, "on 5 unseen seeds."),
         (Interval(mean=2.0, low=1.0, high=3.0), 1.04, "on 5 unseen seeds; 104 % of the gap to the oracle closed."),
-        (Interval(mean=2.0, low=-1.0, high=5.0), None, "on 5 unseen seeds, which is no clear difference."),
+        (Interval(mean=2.0, low=-1.0, high=5.0), 0.8, "on 5 unseen seeds, which is no clear difference."),
         (Interval(mean=-2.0, low=-3.0, high=-1.0), -0.2, "on 5 unseen seeds, which is worse."),
     ],
 )
