@@ -1,6 +1,7 @@
 """Population-based training (Jaderberg et al. 2017, 1711.09846) of sample weightings, by Ray Tune."""
 
 import logging
+import os
 import random
 import tempfile
 import warnings
@@ -39,6 +40,10 @@ class Stages(tune.Callback):
 
     def __init__(self, line: Bar) -> None:
         self._line, self._done = line, 0
+
+    def __getstate__(self) -> dict[str, Any]:
+        """Nothing: Ray writes its callbacks to the disk, where a terminal has no place."""
+        return {}
 
     def on_trial_result(self, iteration: int, trials: Any, trial: Any, result: Any, **info: Any) -> None:
         self._done += 1
@@ -91,11 +96,12 @@ def train_population(
     """The search's candidates, best first: actions of the members that end furthest above their twins.
 
     As many members as the search has exploring episodes, on a Ray that runs already. The first actions, the steps and,
-    through Python's generator, Ray's choices are seeded from the search's seed; members meet after every stage, so their
-    timing decides nothing else.
+    through Python's generator, Ray's choices are seeded from the search's seed; members meet after every stage, so that
+    their timing decides nothing else.
     """
     seed, setting = experiment.search.seed, experiment.setting
     random.seed(counter_seed(seed, "population"))
+    os.environ.setdefault("RAY_AIR_NEW_OUTPUT", "0")  # its tables would tear the progress bar
     logging.getLogger("ray.tune").setLevel(logging.ERROR)
     size = experiment.search.episodes - experiment.search.candidates * experiment.env.pool
     stages = experiment.task.stages - experiment.env.warmup

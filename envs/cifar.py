@@ -16,22 +16,22 @@ WARMUP = 2
 
 
 def cifar_task(
-    *, noise: NoiseConfig = UNIFORM_NOISE, train: int = 2_000, features: tuple[str, ...] = FEATURES
+    *, noise: NoiseConfig = UNIFORM_NOISE, train: int = 8_000, features: tuple[str, ...] = FEATURES
 ) -> ClassificationTask:
-    """A small CNN on `train` images of CIFAR-10, 40 epochs in 10 stages without augmentation: it learns wrong labels by
-    heart. `noise` is LAW's uniform noise with eta 0.4, or the human labels of CIFAR-10N (40.2 % wrong)."""
+    """An MLP on `train` images of CIFAR-10, 24 epochs in 12 stages: it learns wrong labels by heart, and costs a small
+    part of what a convolutional network that does so costs. `noise` is LAW's uniform noise with eta 0.4, or the human
+    labels of CIFAR-10N (40.2 % wrong)."""
     return ClassificationTask(
         data=DataConfig(name="cifar10", train=train, validation=2_000, noise=noise),
         training=ClassificationConfig(
-            network=NetworkConfig(name="cnn", width=32),
-            optimiser=OptimiserConfig(lr=0.05, weight_decay=1e-4, milestones=(0.5, 0.8)),
-            batch_size=32,
-            epochs=40,
-            stages=10,
+            network=NetworkConfig(name="mlp", width=512, depth=2),
+            optimiser=OptimiserConfig(lr=0.01, weight_decay=1e-4, milestones=(0.5, 0.8)),
+            batch_size=64,
+            epochs=24,
+            stages=12,
             features=features,
             memory_decay=0.7,
             precision="bf16",
-            channels_last=True,
         ),
     )
 

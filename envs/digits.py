@@ -15,7 +15,9 @@ FEATURES = ("own_confidence_in_class", "own_agreement")
 def digits_task(
     *, noise: float = 0.4, imbalance: float = 1.0, features: tuple[str, ...] = FEATURES
 ) -> ClassificationTask:
-    """An MLP on scikit-learn's digits, 40 epochs in 10 stages; `noise` is LAW's eta, `imbalance` largest over smallest class."""
+    """An MLP on scikit-learn's digits, 40 epochs in 10 stages; `noise` is LAW's eta, `imbalance` largest over smallest
+    class.
+    """
     labels = NoiseConfig(kind="uniform", rate=noise) if noise > 0 else NoiseConfig()
     return ClassificationTask(
         data=DataConfig(name="digits", noise=labels, imbalance=imbalance),

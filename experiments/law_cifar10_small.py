@@ -4,14 +4,14 @@ from envs.cifar import FEATURES, WARMUP, cifar_task
 from law_rl.actions import SampleWeights
 from law_rl.experiment import Experiment, SearchConfig
 from law_rl.stage_env import StageEnvConfig
-from policies.baselines import Oracle, SelfPacedPace, SmallLoss, UniformWeights
+from policies.baselines import STANDARD
 from policies.evolution import EvolutionConfig
 
 experiment = Experiment(
     name="law_cifar10_small",
     task=cifar_task(),
-    env=StageEnvConfig(action=SampleWeights(features=FEATURES), warmup=WARMUP, pool=3),
+    env=StageEnvConfig(action=SampleWeights(features=FEATURES), warmup=WARMUP),
     agent=EvolutionConfig(),
-    search=SearchConfig(episodes=30),
-    baselines=(UniformWeights(), SelfPacedPace(), SmallLoss(), Oracle()),
+    search=SearchConfig(episodes=48),
+    baselines=STANDARD,
 )

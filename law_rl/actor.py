@@ -1,7 +1,8 @@
 """Actors: small values that turn an observation into an action, sent to workers and kept in schedules.
 
 An actor holds tensors and settings only, no code and no optimiser, so it can be written as a tree of tensors and plain
-values (`to_tree`, `actor_from_tree`) without pickle. Its exploration noise is a table drawn beforehand from counters, one
+values (`to_tree`, `actor_from_tree`) without pickle. Its exploration noise is a table drawn beforehand from counters,
+one
 row a stage, so that an episode is the same wherever it runs.
 """
 
@@ -31,7 +32,9 @@ class Actor(Protocol):
 
 @dataclass(frozen=True, kw_only=True)
 class TableActor:
-    """Fixed actions: row k is the action of stage k (`actions`: float32 [stages, A]); later stages repeat the last row."""
+    """Fixed actions: row k is the action of stage k (`actions`: float32 [stages, A]); later stages repeat the last
+    row.
+    """
 
     actions: torch.Tensor
 
@@ -48,11 +51,12 @@ class TableActor:
 class MlpActor:
     """A multilayer perceptron from observation to action, with an optional stage embedding and exploration noise.
 
-    Layer j maps [in] to [out] by `weights[j]` ([out, in]) and `biases[j]`; `activation` stands between layers. The output
-    is squashed by tanh or clipped to [-1, 1]. With `embedding` ([rows, E]), entry 0 of the observation is a stage index
-    that is replaced by its row (LAW's state). Exploration, with `noise` [stages, A]:
-    "directional" adds ||a|| * noise to the action a (LAW), "additive" adds noise, and "sampled" draws the action from the
-    policy's Gaussian (before the squashing), whose log standard deviation is the vector or the layer `log_std`.
+    Layer j maps [in] to [out] by `weights[j]` ([out, in]) and `biases[j]`; `activation` stands between layers. The
+    output is squashed by tanh or clipped to [-1, 1]. With `embedding` ([rows, E]), entry 0 of the observation is a
+    stage index that is replaced by its row (LAW's state). Exploration, with `noise` [stages, A]:
+    "directional" adds ||a|| * noise to the action a (LAW), "additive" adds noise to the action in the box, and "sampled"
+    draws the action from the policy's Gaussian (before the squashing), whose log standard deviation is the vector or
+    the layer `log_std`.
     """
 
     weights: tuple[torch.Tensor, ...]
@@ -80,7 +84,7 @@ class MlpActor:
         if self.exploration == "directional" and noise is not None:
             action = action + action.norm() * noise
         elif self.exploration == "additive" and noise is not None:
-            action = action + noise
+            action = action.clamp(-1.0, 1.0) + noise
         return action.clamp(-1.0, 1.0)
 
     def gaussian(self, observation: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:

@@ -13,8 +13,9 @@ from law_rl.actor import MlpActor, TableActor
 class Episode:
     """One whole training as a policy saw it, in float32; S stages under the policy.
 
-    observations [S + 1, O] (the last one after the final stage), actions [S, A], rewards [S]; `metric` and `twin_metric`
-    at the end in points; mean weights of clean and mislabelled samples per stage [S], NaN where not known.
+    observations [S + 1, O] (the last one after the final stage), actions [S, A], rewards [S]; `metric` and
+    `twin_metric` at the end in points; mean weights of clean and mislabelled samples per stage [S], NaN where not
+    known.
     """
 
     training_seed: int
@@ -42,7 +43,9 @@ class Episode:
 
 @dataclass(frozen=True, kw_only=True)
 class AgentSpec:
-    """The problem that an agent is made for: names and bounds of observation and action, stages, and the search's seed."""
+    """The problem that an agent is made for: names and bounds of observation and action, stages, and the search's
+    seed.
+    """
 
     observation: tuple[str, ...]
     low: tuple[float, ...]
@@ -57,7 +60,9 @@ class Agent(Protocol):
     """A way of learning a policy from whole episodes."""
 
     def actor(self, episode: int) -> TableActor | MlpActor:
-        """The policy for one episode, exploration included: a function of what was taken so far, the seed and `episode`."""
+        """The policy for one episode, exploration included: a function of what was taken so far, the seed and
+        `episode`.
+        """
         ...
 
     def take(self, index: int, actor: TableActor | MlpActor, episode: Episode) -> None:

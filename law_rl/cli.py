@@ -37,7 +37,8 @@ class SearchCommand:
 class EvaluateCommand:
     """Train with a schedule and with every baseline on unseen seeds; print the table with 95 % intervals.
 
-    The experiment may be another than the one that the schedule was learned for; its fields can be changed as in search.
+    The experiment may be another than the one that the schedule was learned for; its fields can be changed as in
+    search.
     """
 
     schedule: Annotated[Path, tyro.conf.Positional]

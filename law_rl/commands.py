@@ -94,18 +94,13 @@ def envs(*, as_json: bool) -> None:
     import gymnasium
 
     project.activate(project.find_root())
-    before = set(gymnasium.registry)
-    package = importlib.import_module("envs")
+    importlib.import_module("envs")
     rows = []
-    for identity in sorted(set(gymnasium.registry) - before):
-        env = gymnasium.make(identity).unwrapped
-        rows.append(
-            {
-                "id": f"{package.__name__}:{identity}",
-                "sees": list(getattr(env, "observation_names", ())),
-                "sets": list(getattr(env, "action_names", ())),
-            }
-        )
+    for identity, spec in sorted(gymnasium.registry.items()):
+        if str(spec.entry_point).startswith("envs."):
+            env = gymnasium.make(identity).unwrapped
+            sees, sets = getattr(env, "observation_names", ()), getattr(env, "action_names", ())
+            rows.append({"id": f"envs:{identity}", "sees": list(sees), "sets": list(sets)})
     _print_rows(rows, as_json=as_json)
 
 
@@ -149,7 +144,9 @@ def load(name: str, overrides: Sequence[str]) -> tuple[Path, Experiment]:
 
 
 def override(experiment: Experiment, overrides: Sequence[str]) -> Experiment:
-    """The experiment with fields set by flags such as --search.episodes 100; ValueError as the fields' owners say it."""
+    """The experiment with fields set by flags such as --search.episodes 100; ValueError as the fields' owners say
+    it.
+    """
     mirror = _mirror(experiment, leave_out=("name", "baselines"))
     mirror.__doc__ = f"The fields of the experiment {experiment.name}, each with the value that it has now."
     changed = tyro.cli(mirror, args=list(overrides), default=mirror(), prog="law-rl ... " + experiment.name)
@@ -177,7 +174,9 @@ def _mirror(value: Any, *, leave_out: Sequence[str] = ()) -> type:
 def _rebuild(value: Any, changed: Any) -> Any:
     """`value` with the fields of its changed mirror, checked as usual."""
     fields = {field.name: getattr(changed, field.name) for field in dataclasses.fields(changed)}
-    nested = {name: _rebuild(getattr(value, name), new) for name, new in fields.items() if dataclasses.is_dataclass(new)}
+    nested = {
+        name: _rebuild(getattr(value, name), new) for name, new in fields.items() if dataclasses.is_dataclass(new)
+    }
     return dataclasses.replace(value, **(fields | nested))
 
 

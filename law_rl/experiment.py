@@ -14,9 +14,9 @@ EVALUATION_SEEDS_FROM = 1000
 class SearchConfig:
     """How a policy is searched.
 
-    `episodes` whole trainings, the last of which run the `candidates` best policies on every seed of the pool, to choose
-    among them. Episode i acts with the policy as of update i - lag; with lag at least the number of workers none idles
-    for long, twice that is better, and the schedule depends on `lag` but never on the number of workers.
+    `episodes` whole trainings, the last of which run the `candidates` best policies on every seed of the pool, to
+    choose among them. Episode i acts with the policy as of update i - lag; with lag at least the number of workers none
+    idles for long, twice that is better, and the schedule depends on `lag` but never on the number of workers.
     """
 
     episodes: int = 60
@@ -52,7 +52,9 @@ class EvaluationConfig:
 
 @dataclass(frozen=True, kw_only=True)
 class Experiment:
-    """Everything that a run needs: what is trained, the environment, the agent, the search, and what it is held against."""
+    """Everything that a run needs: what is trained, the environment, the agent, the search, and what it is held
+    against.
+    """
 
     name: str
     task: Task

@@ -79,7 +79,9 @@ def load_tree(path: Path) -> dict[str, Any]:
 
 
 def read_metadata(content: bytes) -> dict[str, str]:
-    """The string metadata of a safetensors file's bytes, {} where it has none; ValueError where the header is broken."""
+    """The string metadata of a safetensors file's bytes, {} where it has none; ValueError where the header is
+    broken.
+    """
     if len(content) < 8:
         raise ValueError("the file ends before its header")
     length = int.from_bytes(content[:8], "little")

@@ -43,8 +43,8 @@ class Follower:
     ) -> torch.Tensor:
         """Sample weights [B] of this step's batch, in [0, 2], detached.
 
-        losses: cross-entropies [B] in nats; logits [B, C]; targets: int64 [B]; lr: this step's learning rate; ids: int64
-        [B], the samples' places in the training set, wanted by features that remember single samples.
+        losses: cross-entropies [B] in nats; logits [B, C]; targets: int64 [B]; lr: this step's learning rate; ids:
+        int64 [B], the samples' places in the training set, wanted by features that remember single samples.
         """
         weigher = self._weigher or self._build(logits.shape[1])
         self._lr0 = max(self._lr0, lr)

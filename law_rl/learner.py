@@ -1,4 +1,6 @@
-"""The contract of an inner loop: a learner trains stage by stage under directives, and can be snapshotted and forked."""
+"""The contract of an inner loop: a learner trains stage by stage under directives, and can be snapshotted and
+forked.
+"""
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -90,7 +92,9 @@ class Learner(Protocol):
 
 
 class Task(Protocol):
-    """What is trained: makes the learner of a seed. A seed draws initialisation, batches and noise; the split is fixed."""
+    """What is trained: makes the learner of a seed. A seed draws initialisation, batches and noise; the split is
+    fixed.
+    """
 
     @property
     def stages(self) -> int: ...

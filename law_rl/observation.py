@@ -1,7 +1,7 @@
 """What a policy sees: numbers about a training that anybody can compute while following a schedule.
 
-The same code serves the learner inside the environment and the follower inside other people's loops, so both see the same
-bits. Recording an iteration costs no tensor operation; the sums are done once a stage.
+The same code serves the learner inside the environment and the follower inside other people's loops, so both see the
+same bits. Recording an iteration costs no tensor operation; the sums are done once a stage.
 """
 
 from collections import deque
@@ -73,7 +73,9 @@ def check_observation_names(names: Sequence[str]) -> None:
 
 
 def observe(names: Sequence[str], view: StageView) -> npt.NDArray[np.float32]:
-    """The observation [len(names)] of a view, clipped to each entry's bounds; a non-finite value becomes the upper bound."""
+    """The observation [len(names)] of a view, clipped to each entry's bounds; a non-finite value becomes the upper
+    bound.
+    """
     values = np.empty(len(names), dtype=np.float32)
     for j, name in enumerate(names):
         entry = ENTRIES[name]
@@ -96,7 +98,9 @@ class TrainingStatistics:
     _pending: deque[tuple[torch.Tensor, torch.Tensor | None]] = field(default_factory=lambda: deque(maxlen=_KEPT))
 
     def record(self, losses: torch.Tensor, weights: torch.Tensor | None) -> None:
-        """Notes one iteration: per-sample losses [B] and weights [B] (None: uniform); keeps references, copies nothing."""
+        """Notes one iteration: per-sample losses [B] and weights [B] (None: uniform); keeps references, copies
+        nothing.
+        """
         self._pending.append((losses, weights))
 
     def flush(self) -> None:
@@ -109,7 +113,7 @@ class TrainingStatistics:
         device = batches[-1][0].device  # those of a restored state may lie elsewhere
         losses = torch.cat([losses.to(device) for losses, _ in batches]).double().cpu()
         ones = torch.ones(int(lengths.max()), device=device)
-        weights = torch.cat([w.to(device) if w is not None else ones[: len(l)] for l, w in batches]).double().cpu()
+        weights = torch.cat([w.to(device) if w is not None else ones[: len(own)] for own, w in batches]).double().cpu()
         weight_sums = _segment_sums(weights, lengths)
         mean_losses = _segment_sums(weights * losses, lengths) / weight_sums.clamp_min(1e-12)
         self.ema_loss = _fold(self.ema_loss, mean_losses)

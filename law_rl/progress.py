@@ -1,4 +1,6 @@
-"""Progress on the terminal: a bar with the current gain and the time left, or plain lines where there is no terminal."""
+"""Progress on the terminal: a bar with the current gain and the time left, or plain lines where there is no
+terminal.
+"""
 
 import time
 from types import TracebackType

@@ -61,5 +61,7 @@ class Reward:
 
 
 def law_factor(progress: Progress) -> float:
-    """LAW's time factor per point: 2 exp(5 epoch / epochs - 5) / 10, `epoch` being whole epochs done before the last step."""
+    """LAW's time factor per point: 2 exp(5 epoch / epochs - 5) / 10, `epoch` being whole epochs done before the last
+    step.
+    """
     return 2.0 * math.exp(5.0 * math.floor(progress.epoch) / progress.epochs - 5.0) / 10.0

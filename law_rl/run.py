@@ -21,7 +21,9 @@ class RunError(ValueError):
 
 
 def choose_directory(root: Path, name: str, out: Path | None, *, resume: bool) -> Path:
-    """The run's directory: `out`, or runs/NAME, runs/NAME-2 and so on; with `resume` the newest of these that exists."""
+    """The run's directory: `out`, or runs/NAME, runs/NAME-2 and so on; with `resume` the newest of these that
+    exists.
+    """
     if out is not None:
         if resume and not (out / "config.json").is_file():
             raise RunError(

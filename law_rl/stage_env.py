@@ -21,7 +21,8 @@ Observation = npt.NDArray[np.float32]
 class StageEnvConfig:
     """What the policy sets, sees and is paid for.
 
-    `warmup` stages of uniform weights run inside reset. Training seeds come from a pool of `pool` seeds, `first_seed` on. `resync_twin` "stage" restarts the twin from the learner's weights at each stage (twice the cost). `penalty` is
+    `warmup` stages of uniform weights run inside reset. Training seeds come from a pool of `pool` seeds, `first_seed`
+    on. `resync_twin` "stage" restarts the twin from the learner's weights at each stage (twice the cost). `penalty` is
     the reward, in points, of a training that failed.
     """
 
@@ -64,10 +65,10 @@ class StageEnv(gymnasium.Env[Observation, Observation]):
     """One episode is one training; one step is one stage under the directive that the action means.
 
     Observation: float32 [len(config.observation)], named by `observation_names`. Action: Box(-1, 1), named by
-    `action_names`. Reward: see `law_rl.rewards`. `reset(seed=s)` trains with the pool's seed s modulo its size, `reset()` with one drawn from
-    `np_random`, `reset(options={"training_seed": t})` with t. `info` holds stage, training_seed, learner's and twin's
-    metric and their difference, in points; mean weights of clean and mislabelled samples where known; after a training
-    that failed also `failure`, the reason.
+    `action_names`. Reward: see `law_rl.rewards`. `reset(seed=s)` trains with the pool's seed s modulo its size,
+    `reset()` with one drawn from `np_random`, `reset(options={"training_seed": t})` with t. `info` holds stage,
+    training_seed, learner's and twin's metric and their difference, in points; mean weights of clean and mislabelled
+    samples where known; after a training that failed also `failure`, the reason.
     """
 
     metadata: dict[str, Any] = {"render_modes": []}  # noqa: RUF012

@@ -38,7 +38,9 @@ def tiny_experiment() -> Experiment:
     """A search of 14 trainings of a few milliseconds each."""
     data = DataConfig(name="digits", train=120, validation=60, noise=NoiseConfig(kind="uniform", rate=0.4))
     features = ("own_confidence_in_class", "loss")
-    training = ClassificationConfig(network=NetworkConfig(width=8), epochs=4, stages=4, batch_size=32, features=features)
+    training = ClassificationConfig(
+        network=NetworkConfig(width=8), epochs=4, stages=4, batch_size=32, features=features
+    )
     return Experiment(
         name="tiny",
         task=ClassificationTask(data=data, training=training),

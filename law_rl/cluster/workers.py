@@ -33,8 +33,8 @@ class _Worker:
 class RayWorkers:
     """`count` Ray actors with one CPU and one thread each, on a Ray of this machine unless one is running already.
 
-    A worker that dies is replaced and its job begun again; a job that outlives no worker in four attempts ends the run. The workers find
-    `envs`, `policies` and `experiments` in the project root.
+    A worker that dies is replaced and its job begun again; a job that outlives no worker in four attempts ends the run.
+    The workers find `envs`, `policies` and `experiments` in the project root.
     """
 
     def __init__(self, setting: Setting, *, count: int, root: Path) -> None:
@@ -83,7 +83,8 @@ class RayWorkers:
     def _replace(self, key: str, job: Job, attempt: int, error: RayActorError) -> None:
         if attempt >= ATTEMPTS:
             raise WorkerFailed(
-                f"{key} outlived no worker in {ATTEMPTS} attempts ({error}): the machine may be short of memory, try fewer workers"
+                f"{key} outlived no worker in {ATTEMPTS} attempts ({error}): the machine may be short of memory, "
+                "try fewer workers"
             ) from error
         self._queue.appendleft((key, job, attempt + 1))
         self._idle.append(self._start_worker())

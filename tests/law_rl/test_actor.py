@@ -81,7 +81,7 @@ def test_additive_noise_is_added_and_clipped() -> None:
 
 @pytest.mark.parametrize("layers", [1, 2])
 def test_sampled_actions_come_from_the_gaussian_before_squashing(layers: int) -> None:
-    log_std = (torch.tensor([-1.0, 0.5]),)
+    log_std: tuple[torch.Tensor, ...] = (torch.tensor([-1.0, 0.5]),)
     if layers == 2:
         generator = torch_generator(0, "test std")
         log_std = (torch.randn(2, 4, generator=generator), torch.randn(2, generator=generator))
@@ -112,15 +112,11 @@ def test_actions_stay_in_the_box(observation: list[float], stage: int) -> None:
         assert bool((action.abs() <= 1).all())
 
 
-ACTORS = {
+ACTORS: dict[str, TableActor | MlpActor] = {
     "table": TableActor(actions=torch.rand(3, 2, generator=torch_generator(0, "test table"))),
     "plain": mlp(activation="tanh", output="clip"),
-    "law": mlp(
-        (5, 3, 2), embedding=torch.eye(7)[:, :3], exploration="directional", noise=torch.full((4, 2), 0.1)
-    ),
-    "sac": mlp(
-        exploration="sampled", noise=torch.full((4, 2), 0.1), log_std=(torch.full((2, 4), 0.2), torch.zeros(2))
-    ),
+    "law": mlp((5, 3, 2), embedding=torch.eye(7)[:, :3], exploration="directional", noise=torch.full((4, 2), 0.1)),
+    "sac": mlp(exploration="sampled", noise=torch.full((4, 2), 0.1), log_std=(torch.full((2, 4), 0.2), torch.zeros(2))),
 }
 
 

@@ -58,9 +58,9 @@ def test_global_generators_are_neither_read_nor_advanced() -> None:
         torch.manual_seed(seed)
         np.random.seed(seed)
         random.seed(seed)
-        before = torch.get_rng_state(), np.random.get_state()[1].tolist(), random.getstate()  # type: ignore[index,union-attr]
+        before = torch.get_rng_state(), np.random.get_state()[1].tolist(), random.getstate()  # type: ignore[index]
         draws.append((torch_generator(0, "a").initial_seed(), numpy_generator(0, "a").random()))
         assert torch.equal(before[0], torch.get_rng_state())
-        assert before[1] == np.random.get_state()[1].tolist()  # type: ignore[index,union-attr]
+        assert before[1] == np.random.get_state()[1].tolist()  # type: ignore[index]
         assert before[2] == random.getstate()
     assert draws[0] == draws[1]

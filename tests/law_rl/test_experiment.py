@@ -37,15 +37,16 @@ def test_settings_out_of_range_are_refused(config: type[Any], settings: dict[str
         ({"env": StageEnvConfig(warmup=4, pool=2)}, "env.warmup is 4 of 4 stages: leave at least one"),
         ({"env": StageEnvConfig(first_seed=999, pool=2)}, "reach seed 1000: stay below 1000"),
         ({"env": StageEnvConfig(first_seed=5000, pool=2)}, "reach seed 5001: stay below 1000"),
-        ({"search": SearchConfig(episodes=4, candidates=2)}, "search.episodes is 4, but 2 candidates on 2 seeds take 4"),
+        (
+            {"search": SearchConfig(episodes=4, candidates=2)},
+            "search.episodes is 4, but 2 candidates on 2 seeds take 4",
+        ),
         ({"baselines": ()}, "baselines are empty: name each once, 'uniform' among them"),
         ({"baselines": (FocalLoss(),)}, "baselines are focal: name each once, 'uniform' among them"),
         ({"baselines": (UniformWeights(), FocalLoss(), FocalLoss())}, "baselines are uniform, focal, focal"),
     ],
 )
-def test_parts_that_do_not_fit_are_refused(
-    tiny_experiment: Experiment, changes: dict[str, Any], message: str
-) -> None:
+def test_parts_that_do_not_fit_are_refused(tiny_experiment: Experiment, changes: dict[str, Any], message: str) -> None:
     with pytest.raises(ValueError, match=message) as raised:
         replace(tiny_experiment, **changes)
     assert "\n" not in str(raised.value)

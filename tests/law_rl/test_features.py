@@ -72,11 +72,12 @@ def loss_in_class(b: Batch) -> list[float]:
     return [(loss - mean(peers(label))) / (spread(peers(label)) + EPSILON) for loss, label in pairs]
 
 
-def margin(b: Batch) -> list[float]:
-    def of_one(row: list[float], label: int) -> float:
-        return row[label] - max(v for j, v in enumerate(row) if j != label)
+def margin_of(row: list[float], label: int) -> float:
+    return row[label] - max(v for j, v in enumerate(row) if j != label)
 
-    return standardised([of_one(*pair) for pair in zip(b.logits.tolist(), b.targets.tolist(), strict=True)])
+
+def margin(b: Batch) -> list[float]:
+    return standardised([margin_of(*pair) for pair in zip(b.logits.tolist(), b.targets.tolist(), strict=True)])
 
 
 ORACLES: dict[str, Callable[[Batch], list[float]]] = {
@@ -138,7 +139,8 @@ class NaiveMemory:
     def __init__(self, quantity: str, norm: str, decay: float) -> None:
         self.quantity, self.norm, self.decay = quantity, norm, decay
         self.targets = targets_of_the_set().tolist()
-        self.values = [math.log(CLASSES) if quantity == "loss" else 1 / CLASSES] * SAMPLES
+        ignorant = {"loss": math.log(CLASSES), "confidence": 1 / CLASSES, "agreement": 1 / CLASSES, "margin": 0.0}
+        self.values = [ignorant[quantity]] * SAMPLES
         self.batches = 0
 
     def moments(self, label: int) -> tuple[float, float]:
@@ -158,7 +160,12 @@ class NaiveMemory:
 
     def visit(self, i: int, loss: float, row: list[float]) -> float:
         label = self.targets[i]
-        quantities = {"loss": loss, "confidence": math.exp(-loss), "agreement": float(row.index(max(row)) == label)}
+        quantities = {
+            "loss": loss,
+            "confidence": math.exp(-loss),
+            "agreement": float(row.index(max(row)) == label),
+            "margin": margin_of(row, label),
+        }
         self.values[i] = self.decay * self.values[i] + (1 - self.decay) * quantities[self.quantity]
         if self.norm == "none":
             return 2 * self.values[i] - 1

@@ -62,12 +62,19 @@ def schedule(features: tuple[str, ...], observation: tuple[str, ...] = FOLLOWER,
         activation="tanh",
         embedding=embedding,
     )
-    settings = {"actor": actor, "stages": STAGES, "warmup": 1, "memory_decay": DECAY, "observation": observation}
+    settings: dict[str, Any] = {
+        "actor": actor,
+        "stages": STAGES,
+        "warmup": 1,
+        "memory_decay": DECAY,
+        "observation": observation,
+    }
     return Schedule(action=head, **(settings | changes))
 
 
 def table(actions: torch.Tensor, **changes: Any) -> Schedule:
-    return schedule(("loss",), ("progress",), actor=TableActor(actions=actions), **changes)
+    settings: dict[str, Any] = {"observation": ("progress",), "actor": TableActor(actions=actions)}
+    return schedule(("loss",), **(settings | changes))
 
 
 # The host: a plain training loop that knows torch and `law_rl.Schedule` alone.
@@ -170,7 +177,11 @@ def test_following_goes_on_from_a_state_bit_for_bit(pause: int) -> None:
 def weights_of(followed: Schedule, steps: int, **changes: Any) -> list[float]:
     """The first sample's weight at each step of a training whose losses do not matter."""
     follower = followed.follow(steps)
-    arguments = {"logits": torch.zeros(2, CLASSES), "targets": torch.tensor([0, 1]), "lr": 0.1} | changes
+    arguments: dict[str, Any] = {
+        "logits": torch.zeros(2, CLASSES),
+        "targets": torch.tensor([0, 1]),
+        "lr": 0.1,
+    } | changes
     return [follower.weights(torch.tensor([1.0, 2.0]), **arguments)[0].item() for _ in range(steps)]
 
 
@@ -181,7 +192,7 @@ BIASES = torch.tensor([[0.0, 0.9], [0.0, 0.25], [0.0, -0.25], [0.0, -0.5]])
 def test_stages_are_stretched_to_the_length_of_the_training(steps: int) -> None:
     got = weights_of(table(BIASES), steps)
     boundaries = [round(k * steps / STAGES) for k in range(STAGES)] + [steps]
-    expected = [1.0] + (1 + torch.tanh(BIASES[1:, 1])).tolist()
+    expected = [1.0, *(1 + torch.tanh(BIASES[1:, 1])).tolist()]
     for k in range(STAGES):
         part = got[boundaries[k] : boundaries[k + 1]]
         assert len(part) >= 1 and part == pytest.approx([expected[k]] * len(part))

@@ -18,9 +18,7 @@ from law_rl.observation import (
     observe,
 )
 
-VIEW = StageView(
-    stage=3, stages=12, lr=0.02, lr0=0.1, ema_loss=1.5, ema_weight=0.75, loss_quantiles=(0.1, 0.9, 4.0)
-)
+VIEW = StageView(stage=3, stages=12, lr=0.02, lr0=0.1, ema_loss=1.5, ema_weight=0.75, loss_quantiles=(0.1, 0.9, 4.0))
 
 
 class NaiveStatistics:
@@ -86,11 +84,11 @@ def test_quantiles_are_of_the_plain_losses_since_the_last_flush() -> None:
     for losses, weights in parts:
         statistics.record(losses, weights)
     statistics.flush()
-    losses = sorted(torch.cat([losses for losses, _ in parts]).tolist())
+    ordered = sorted(torch.cat([losses for losses, _ in parts]).tolist())
     for share, got in zip((0.1, 0.5, 0.9), statistics.quantiles, strict=True):
-        place = share * (len(losses) - 1)
+        place = share * (len(ordered) - 1)
         low = math.floor(place)
-        expected = losses[low] + (place - low) * (losses[low + 1] - losses[low])
+        expected = ordered[low] + (place - low) * (ordered[low + 1] - ordered[low])
         assert got == pytest.approx(expected, rel=1e-9)
 
 

@@ -12,7 +12,9 @@ STAGES = st.lists(st.tuples(POINTS, POINTS, POINTS), min_size=1, max_size=12)
 NAMES = get_args(RewardName)
 
 
-@pytest.mark.parametrize(("epoch", "shown"), [(0, "0.0013"), (15, "0.0047"), (30, "0.016"), (45, "0.057"), (59, "0.184")])
+@pytest.mark.parametrize(
+    ("epoch", "shown"), [(0, "0.0013"), (15, "0.0047"), (30, "0.016"), (45, "0.057"), (59, "0.184")]
+)
 def test_laws_factors_for_sixty_epochs(epoch: int, shown: str) -> None:
     factor = law_factor(Progress(epoch=epoch, epochs=60))
     assert f"{factor:.{len(shown) - 2}f}" == shown

@@ -25,7 +25,7 @@ AGENTS: dict[str, AgentConfig] = {
     "law": LawConfig(layers=(8, 16, 8), batch_size=8, passes=2),
     "law by stage": LawConfig(layers=(8,), batch_size=8, passes=1, update_every="stage"),
     "law, full buffer": LawConfig(layers=(8,), batch_size=8, buffer_size=12, passes=1),
-    "law, short budget": short_budget(),
+    "law, short budget": replace(short_budget(), layers=(8,), batch_size=8, passes=1),
     "ddpg": DDPGConfig(**SMALL),
     "td3": TD3Config(**SMALL),
     "sac": SACConfig(**SMALL),

@@ -1,5 +1,6 @@
 import math
 from collections.abc import Callable
+from itertools import pairwise
 
 import pytest
 import torch
@@ -77,7 +78,7 @@ def test_the_self_paced_threshold_rises_geometrically(learner: ClassificationLea
     rules = [directive.weighting for directive in directives(SelfPacedPace().directive, learner)]
     thresholds = [rule.threshold for rule in rules if isinstance(rule, SelfPaced)]
     assert thresholds[0] == pytest.approx(math.log(2)) and thresholds[-1] == pytest.approx(8.0)
-    ratios = [later / earlier for earlier, later in zip(thresholds, thresholds[1:], strict=False)]
+    ratios = [later / earlier for earlier, later in pairwise(thresholds)]
     assert ratios == pytest.approx([(8 / math.log(2)) ** (1 / (STAGES - 1))] * (STAGES - 1))
 
 
@@ -112,7 +113,7 @@ def test_those_that_need_true_labels_say_so() -> None:
     unknown = make_learner(None)
     for curriculum in STANDARD:
         if curriculum.needs_mislabelled:
-            with pytest.raises(ValueError, match="which labels are wrong is not known .* leave out the baselines"):
+            with pytest.raises(ValueError, match=r"which labels are wrong is not known .* leave out the baselines"):
                 curriculum.directive(unknown)
         else:
             curriculum.directive(unknown)

@@ -119,7 +119,7 @@ def test_it_moves_away_from_trainings_that_fail() -> None:
 
 
 def test_what_it_cannot_work_with_is_refused() -> None:
-    with pytest.raises(ValueError, match="name 'progress' in env.observation"):
+    with pytest.raises(ValueError, match=r"name 'progress' in env\.observation"):
         EvolutionConfig().build(replace(SPEC, observation=("ema_loss", "lr")))
     with pytest.raises(ValueError, match="population is 1: give at least"):
         EvolutionConfig(population=1)

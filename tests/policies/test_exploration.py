@@ -64,3 +64,15 @@ def test_tables_depend_on_seed_and_episode_alone(long_spec: AgentSpec) -> None:
         assert torch.equal(table(long_spec, 1), table(long_spec, 1))
         assert not torch.equal(table(long_spec, 1), table(long_spec, 2))
         assert not torch.equal(table(long_spec, 1), table(replace(long_spec, seed=4), 1))
+
+
+def test_additive_noise_still_moves_an_action_that_lies_outside_the_box() -> None:
+    noise = torch.tensor([[-0.3, 0.3]])
+    actor = MlpActor(
+        weights=(torch.zeros(2, 1),),
+        biases=(torch.tensor([9.0, -9.0]),),
+        output="clip",
+        exploration="additive",
+        noise=noise,
+    )
+    assert torch.allclose(actor.act(torch.zeros(1), 0), torch.tensor([0.7, -0.7]))

@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from torch.nn import functional
 
 from law_rl.classification.learner import ClassificationConfig, ClassificationLearner, gradient_weights
-from law_rl.classification.networks import NetworkConfig
+from law_rl.classification.networks import CounterDropout, NetworkConfig
 from law_rl.classification.optimisation import OptimiserConfig, learning_rate
 from law_rl.counters import torch_generator
 from law_rl.data.augment import AugmentConfig
@@ -166,10 +166,10 @@ def test_global_generators_are_neither_read_nor_advanced(name: str) -> None:
         torch.manual_seed(seed)
         np.random.seed(seed)
         random.seed(seed)
-        before = torch.get_rng_state(), np.random.get_state()[1].tolist(), random.getstate()  # type: ignore[index,union-attr]
+        before = torch.get_rng_state(), np.random.get_state()[1].tolist(), random.getstate()  # type: ignore[index]
         learners.append(train(make(name), until=2).fork())
         assert torch.equal(torch.get_rng_state(), before[0])
-        assert np.random.get_state()[1].tolist() == before[1]  # type: ignore[index,union-attr]
+        assert np.random.get_state()[1].tolist() == before[1]  # type: ignore[index]
         assert random.getstate() == before[2]
     assert same_bits(*learners)
 
@@ -196,6 +196,21 @@ def test_a_twin_sees_the_same_batches_as_its_learner(name: str) -> None:
     assert len(seen[0]) == len(seen[1]) > 0
     assert all(torch.equal(one, other) for one, other in zip(*seen, strict=True))
     assert not same_bits(learner, twin)
+
+
+def test_augmentation_and_dropout_are_drawn_anew_each_iteration() -> None:
+    network = NetworkConfig(width=8, depth=1, dropout=0.5)
+    config = replace(PLAIN, network=network, augment=AugmentConfig(crop=2), batch_size=8, epochs=4, stages=1)
+    one_batch = dataset(8)
+    same = one_batch.train.images[:1].expand(8, -1, -1, -1).contiguous()
+    data = replace(one_batch, train=replace(one_batch.train, images=same))
+    learner = ClassificationLearner(config, data, SEED)
+    seen, masks = inputs_of(learner), []
+    dropout = next(module for module in learner.network.modules() if isinstance(module, CounterDropout))
+    dropout.register_forward_hook(lambda module, inputs, output: masks.append((output == 0).flatten().tolist()))
+    learner.train_stage(BASELINE)
+    views = [tuple(sorted(map(tuple, images.flatten(1).tolist()))) for images in seen]
+    assert len(set(views)) == len({tuple(mask) for mask in masks}) == 4
 
 
 @settings(max_examples=25, deadline=None)
