@@ -9,7 +9,7 @@ from law_rl.data.noise import NoiseConfig
 from law_rl.data.sources import DataConfig
 from law_rl.stage_env import StageEnv, StageEnvConfig
 
-FEATURES = ("own_confidence_in_class", "own_agreement")
+FEATURES = ("own_confidence_in_class",)
 
 
 def digits_task(
@@ -25,6 +25,7 @@ def digits_task(
             network=NetworkConfig(name="mlp", width=128, depth=2),
             optimiser=OptimiserConfig(lr=0.1),
             features=features,
+            memory_decay=0.6,
         ),
     )
 

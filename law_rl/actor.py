@@ -54,9 +54,9 @@ class MlpActor:
     Layer j maps [in] to [out] by `weights[j]` ([out, in]) and `biases[j]`; `activation` stands between layers. The
     output is squashed by tanh or clipped to [-1, 1]. With `embedding` ([rows, E]), entry 0 of the observation is a
     stage index that is replaced by its row (LAW's state). Exploration, with `noise` [stages, A]:
-    "directional" adds ||a|| * noise to the action a (LAW), "additive" adds noise to the action in the box, and "sampled"
-    draws the action from the policy's Gaussian (before the squashing), whose log standard deviation is the vector or
-    the layer `log_std`.
+    "directional" adds ||a|| * noise to the action a (LAW), "additive" adds noise to the action in the box, and
+    "sampled" draws the action from the policy's Gaussian (before the squashing), whose log standard deviation is the
+    vector or the layer `log_std`.
     """
 
     weights: tuple[torch.Tensor, ...]

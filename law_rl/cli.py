@@ -135,7 +135,7 @@ def _sentence(error: BaseException) -> str:
 
 def _dispatch(arguments: list[str]) -> None:
     overrides, arguments = split_overrides(arguments)
-    command = tyro.cli(Command, args=arguments, prog="law-rl", description=__doc__)  # type: ignore[call-overload]
+    command = tyro.cli(Command, args=arguments, prog="law-rl", description=__doc__)
     if overrides and not isinstance(command, SearchCommand | EvaluateCommand):
         raise ValueError(f"{overrides[0]} changes an experiment: only search and evaluate take it")
     from law_rl import commands

@@ -77,8 +77,8 @@ class Experiment:
         confirming = self.search.candidates * self.env.pool
         if self.search.episodes <= confirming:
             raise ValueError(
-                f"search.episodes is {self.search.episodes}, but {self.search.candidates} candidates on {self.env.pool} "
-                f"seeds take {confirming}: give more episodes, fewer candidates or a smaller pool"
+                f"search.episodes is {self.search.episodes}, but {self.search.candidates} candidates on "
+                f"{self.env.pool} seeds take {confirming}: give more episodes, fewer candidates or a smaller pool"
             )
         names = [baseline.name for baseline in self.baselines]
         if "uniform" not in names or len(set(names)) < len(names):

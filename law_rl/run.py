@@ -114,7 +114,7 @@ def write_stages(path: Path, search: Search) -> None:
     episodes = search.confirmed
     warmup, names = search.experiment.env.warmup, search.experiment.env.action.names
     rows = []
-    for stage in range(len(episodes[0].actions)):
+    for stage in range(min(len(episode.actions) for episode in episodes)):
         actions = [_mean([float(episode.actions[stage, j]) for episode in episodes]) for j in range(len(names))]
         weights = {
             "weight_clean": _mean([float(episode.weight_clean[stage]) for episode in episodes]),

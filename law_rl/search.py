@@ -2,9 +2,10 @@
 
 import importlib.metadata
 import math
+import statistics
 import time
 from collections.abc import Callable
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -194,10 +195,8 @@ class Search:
             self._save()
             self._observer(self)
         confirmed = [self.state.episodes[self._explored + k * pool :][:pool] for k in range(len(candidates))]
-        scores = [sum(episode.advantage for episode in runs) / pool for runs in confirmed]
-        best = max(range(len(candidates)), key=lambda k: (scores[k], -k))
-        self.confirmed = confirmed[best]
-        return make_schedule(self.experiment, candidates[best], self.confirmed)
+        actor, self.confirmed = choose(candidates, confirmed)
+        return make_schedule(self.experiment, actor, self.confirmed)
 
     def candidate_of(self, index: int) -> int | None:
         """Which candidate episode `index` confirms; None while exploring."""
@@ -206,6 +205,37 @@ class Search:
     def _collect(self) -> None:
         while (index := len(self.state.episodes)) in self.state.arrived:
             self.state.episodes.append(self.state.arrived.pop(index))
+
+
+def choose(
+    candidates: list[TableActor | MlpActor], confirmed: list[list[Episode]]
+) -> tuple[TableActor | MlpActor, list[Episode]]:
+    """The candidate with the best mean gain over its confirming episodes, which come with it.
+
+    Where even that gain is not above its own standard error, uniform weights, with the twins' results: a schedule that
+    has not been seen to help is not handed on.
+    """
+    gains = [[episode.advantage for episode in episodes] for episodes in confirmed]
+    best = max(range(len(candidates)), key=lambda k: (math.fsum(gains[k]), -k))
+    error = statistics.stdev(gains[best]) / math.sqrt(len(gains[best])) if len(gains[best]) > 1 else 0.0
+    if statistics.fmean(gains[best]) > error:
+        return candidates[best], confirmed[best]
+    twins = [as_twin(episode) for episode in confirmed[best]]
+    return TableActor(actions=twins[0].actions[:1]), twins
+
+
+def as_twin(episode: Episode) -> Episode:
+    """What the episode would have been under uniform weights."""
+    unknown = torch.full_like(episode.weight_clean, math.nan)
+    return replace(
+        episode,
+        actions=torch.zeros_like(episode.actions),
+        rewards=torch.zeros_like(episode.rewards),
+        metric=episode.twin_metric,
+        failure="",
+        weight_clean=unknown,
+        weight_mislabelled=unknown,
+    )
 
 
 def without_exploration(actor: TableActor | MlpActor) -> TableActor | MlpActor:
@@ -236,7 +266,8 @@ def search_identity(experiment: Experiment) -> str:
 def make_schedule(experiment: Experiment, actor: TableActor | MlpActor, confirmed: list[Episode]) -> Schedule:
     """The schedule of a chosen actor, with where it comes from and what it gained on the pool's seeds."""
     gain = mean_interval([episode.advantage for episode in confirmed])
-    actions = torch.stack([episode.actions for episode in confirmed]).mean(dim=0)
+    stages = min(len(episode.actions) for episode in confirmed)
+    actions = torch.stack([episode.actions[:stages] for episode in confirmed]).mean(dim=0)
     versions = {name: importlib.metadata.version(name) for name in PROVENANCE_PACKAGES}
     provenance = {
         "experiment": experiment.name,

@@ -36,9 +36,9 @@ class Done:
 def law_rl(*arguments: str, cwd: Path = ROOT, status: int = 0) -> Done:
     """Runs a command in this process, as `law-rl ...` would."""
     out, error = io.StringIO(), io.StringIO()
-    with contextlib.chdir(cwd), contextlib.redirect_stdout(out), contextlib.redirect_stderr(error):
-        with pytest.raises(SystemExit) as exit:
-            main(arguments)
+    redirected = contextlib.redirect_stdout(out), contextlib.redirect_stderr(error)
+    with contextlib.chdir(cwd), redirected[0], redirected[1], pytest.raises(SystemExit) as exit:
+        main(arguments)
     assert (exit.value.code or 0) == status, out.getvalue() + error.getvalue()
     return Done(out.getvalue(), error.getvalue())
 

@@ -7,10 +7,13 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+import torch
 
+from law_rl.actor import TableActor
+from law_rl.agent import Episode
 from law_rl.experiment import Experiment, SearchConfig
 from law_rl.jobs import Job, LocalWorkers
-from law_rl.search import Search
+from law_rl.search import Search, choose
 from policies.evolution import EvolutionConfig
 
 
@@ -163,5 +166,39 @@ def test_the_chosen_candidate_has_the_best_gain_on_the_pool(tiny_experiment: Exp
     pool = experiment.env.pool
     confirming = search.state.episodes[-3 * pool :]
     means = [sum(e.advantage for e in confirming[k * pool : (k + 1) * pool]) / pool for k in range(3)]
-    assert schedule.provenance["validation_gain"]["mean"] == pytest.approx(max(means))
+    assert schedule.provenance["validation_gain"]["mean"] == pytest.approx(max(0.0, max(means)))
     assert {search.candidate_of(i) for i in range(14)} == {None, 0, 1, 2}
+
+
+def episode(advantage: float, seed: int) -> Episode:
+    nothing = torch.zeros(3)
+    return Episode(
+        training_seed=seed,
+        observations=torch.zeros(4, 2),
+        actions=torch.ones(3, 2),
+        rewards=nothing,
+        metric=70.0 + advantage,
+        twin_metric=70.0,
+        failure="",
+        weight_clean=nothing,
+        weight_mislabelled=nothing,
+    )
+
+
+def candidate(value: float) -> TableActor:
+    return TableActor(actions=torch.full((1, 2), value))
+
+
+def test_the_candidate_with_the_best_mean_gain_is_chosen() -> None:
+    confirmed = [[episode(3.0, 0), episode(5.0, 1)], [episode(6.0, 0), episode(7.0, 1)]]
+    actor, episodes = choose([candidate(0.1), candidate(0.2)], confirmed)
+    assert torch.equal(actor.act(torch.zeros(2), 0), torch.full((2,), 0.2))
+    assert episodes is confirmed[1]
+
+
+@pytest.mark.parametrize("gains", [(-1.0, -2.0), (0.0, 0.0), (5.0, -4.0)])
+def test_what_was_not_seen_to_help_gives_way_to_uniform_weights(gains: tuple[float, float]) -> None:
+    actor, episodes = choose([candidate(0.5)], [[episode(gain, seed) for seed, gain in enumerate(gains)]])
+    assert torch.equal(actor.act(torch.ones(2), 2), torch.zeros(2))
+    assert [e.advantage for e in episodes] == [0.0, 0.0]
+    assert all(torch.equal(e.actions, torch.zeros(3, 2)) for e in episodes)

@@ -100,7 +100,7 @@ def test_a_job_that_kills_every_worker_ends_the_run(ray_session: None, tiny_expe
 def test_a_workers_error_arrives_as_it_was_raised(ray_session: None, tiny_experiment: Experiment) -> None:
     workers = RayWorkers(tiny_experiment.setting, count=1, root=ROOT)
     workers.submit("wrong", Wrong())  # type: ignore[arg-type]
-    with pytest.raises(ValueError, match="^the input is wrong: give another$"):
+    with pytest.raises(ValueError, match=r"^the input is wrong: give another$"):
         list(workers.results())
     workers.close()
 
