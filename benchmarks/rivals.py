@@ -1,7 +1,8 @@
 """The quickstart's agent against other ways to find a weighting, on the same number of trainings and in one run.
 
 Rivals: random draws and Optuna's TPE, over a constant and over a two-phase weighting; population-based training by Ray
-Tune; DDPG, TD3 and SAC of Stable-Baselines3. All see validation advantage over the twin on the pool's seeds, and all
+Tune; DDPG, TD3 and SAC of Stable-Baselines3; LAW's agent as published (its state and reward) and as changed for short
+budgets. All see validation advantage over the twin on the pool's seeds, and all
 end by the same rule: two candidates each train on every seed of the pool, the better one is taken. What each found
 then trains on seeds that no search has seen. Finished searches are kept in `results/rivals.json`.
 """
@@ -20,19 +21,31 @@ from benchmarks.population import PopulationConfig, train_population
 from benchmarks.running import ROOT, learn, open_workers, run_jobs, with_search_seed
 from benchmarks.tables import RESULTS, Kept, markdown_table, signed
 from experiments.quickstart import experiment as quickstart
-from law_rl.actor import TableActor
-from law_rl.agent import AgentConfig, Episode
+from law_rl.agent import AgentConfig
 from law_rl.evaluate import LEARNED, UNIFORM, Follow
 from law_rl.experiment import EvaluationConfig, Experiment
 from law_rl.jobs import EpisodeJob, TrainingJob, TwinJob
+from law_rl.observation import LAW_STATE
 from law_rl.schedule import Schedule
-from law_rl.search import make_schedule
+from law_rl.search import choose, make_schedule
+from law_rl.stage_env import StageEnvConfig
 from law_rl.statistics import mean_interval
 from policies.baselines import UniformWeights
+from policies.law import LawConfig, short_budget
 from policies.off_policy import DDPGConfig, SACConfig, TD3Config
 
 RivalName = Literal[
-    "learned", "random_constant", "random_two_phase", "tpe_constant", "tpe_two_phase", "pbt", "ddpg", "td3", "sac"
+    "learned",
+    "random_constant",
+    "random_two_phase",
+    "tpe_constant",
+    "tpe_two_phase",
+    "pbt",
+    "ddpg",
+    "td3",
+    "sac",
+    "law",
+    "law_short",
 ]
 AGENTS: dict[RivalName, AgentConfig | PopulationConfig] = {
     "learned": quickstart.agent,
@@ -44,7 +57,11 @@ AGENTS: dict[RivalName, AgentConfig | PopulationConfig] = {
     "ddpg": DDPGConfig(),
     "td3": TD3Config(),
     "sac": SACConfig(),
+    "law": LawConfig(),
+    "law_short": short_budget(),
 }
+ENVIRONMENTS: dict[str, StageEnvConfig] = {"law": replace(quickstart.env, observation=LAW_STATE, reward="law")}
+"""Where an agent wants another environment than the quickstart's."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -73,6 +90,7 @@ def base_experiment(options: Options) -> Experiment:
 def find(name: RivalName, experiment: Experiment, workers: int, text: str) -> Schedule:
     """The schedule that one search of a rival ends with."""
     agent = AGENTS[name]
+    experiment = replace(experiment, env=ENVIRONMENTS.get(name, experiment.env))
     if isinstance(agent, PopulationConfig):
         return find_by_population(agent, experiment, workers, text)
     with open_workers(experiment.setting, workers) as opened:
@@ -94,13 +112,7 @@ def find_by_population(config: PopulationConfig, experiment: Experiment, workers
     with open_workers(experiment.setting, workers) as opened:
         episodes = run_jobs(jobs, opened, f"{text}: choice")
     runs = [[episodes[f"{place} {seed}"] for seed in seeds] for place in range(len(actors))]
-    return best_of(experiment, actors, runs)
-
-
-def best_of(experiment: Experiment, actors: list[TableActor], runs: list[list[Episode]]) -> Schedule:
-    """The schedule of the actor with the highest mean advantage; of equals the first."""
-    best = max(range(len(actors)), key=lambda place: (sum(run.advantage for run in runs[place]), -place))
-    return make_schedule(experiment, actors[best], runs[best])
+    return make_schedule(experiment, *choose(list(actors), runs))
 
 
 def evaluated(schedule: Schedule | None, experiment: Experiment, workers: int, text: str) -> list[float]:

@@ -1,9 +1,12 @@
 """LAW's setting on CIFAR-10 (1905.11058, the authors' released configuration): WRN-28-10, uniform noise with eta 0.4.
 
-As released: the batches, the schedule of the learning rate, the stages, what the agent sees, sets and is paid, and its
-learning. Not as released: the search holds out 5,000 validation images and the evaluation trains on the same 20,000
-images, not on all 50,000; noise is drawn anew for each training seed; 100 episodes, not up to 1,000. A training is
-12,000 iterations of batch 100, so this asks for days of one GPU. It has never been run.
+As released: data sizes of the search, augmentation, batch size, learning rates, stages, the agent's state, features,
+reward and update. Not as released: the evaluation trains on the same 20,000 images, not on all 50,000; batches permute
+each epoch; noise is drawn anew for each training seed; actions are clipped to [-1, 1] with gain 10; an agent acts with
+the policy of `search.lag` episodes before; 100 episodes, not up to 1,000.
+
+These are 150 trainings of 12,000 iterations: by their operations about a day of a GPU that sustains 60 TFLOP/s. This
+experiment has not been run.
 """
 
 from envs.cifar import UNIFORM_NOISE

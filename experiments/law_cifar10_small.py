@@ -1,4 +1,7 @@
-"""CIFAR-10 with uniform label noise (eta 0.4), small enough for two CPU cores."""
+"""CIFAR-10 with uniform label noise (eta 0.4), small enough for two CPU cores: an MLP on 8,000 images.
+
+98 trainings of about 22 seconds of one core: an estimated 20 minutes with two workers on idle cores.
+"""
 
 from envs.cifar import FEATURES, WARMUP, cifar_task
 from law_rl.actions import SampleWeights

@@ -79,7 +79,8 @@ def short_budget() -> LawConfig:
     """The variant of LAW's agent for searches of about 60 episodes; not the authors'.
 
     It begins with random episodes, has smaller networks that learn faster, and explores with more noise that lasts.
-    Made for env.reward "increment" and any observation.
+    Made for any observation and for env.reward "law", whose levels say more per stage than "increment"'s differences
+    (with those, give reward_scale 0.1 and a larger action_penalty).
     """
     return LawConfig(
         layers=(64, 64),
@@ -96,7 +97,6 @@ def short_budget() -> LawConfig:
         noise_scale=0.3,
         noise_decay=0.0005,
         random_episodes=6,
-        reward_scale=0.1,
     )
 
 

@@ -4,7 +4,7 @@ import importlib
 
 import pytest
 
-SCRIPTS = ("claims", "meta_weight_net", "orchestration", "rivals", "step_cost")
+SCRIPTS = ("claims", "meta_weight_net", "orchestration", "results_page", "rewards", "rivals", "step_cost")
 
 
 @pytest.mark.parametrize("script", SCRIPTS)

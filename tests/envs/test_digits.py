@@ -71,6 +71,6 @@ def finite(model: Any) -> bool:
 
 def test_noisy_digits_has_named_spaces() -> None:
     env = noisy_digits()
-    assert env.action_names == ("weight of own_confidence_in_class", "weight of own_agreement", "bias")
-    assert env.action_space.shape == (3,) and env.action_space.dtype == np.float32
+    assert env.action_names == (*(f"weight of {name}" for name in FEATURES), "bias")
+    assert env.action_space.shape == (len(env.action_names),) and env.action_space.dtype == np.float32
     assert env.observation_space.shape == (len(env.observation_names),)

@@ -1,0 +1,81 @@
+"""Writes docs/results.md from what the benchmarks and recorded runs left in benchmarks/results.
+
+A run is recorded by copying its result.json to benchmarks/results/run_NAME.json.
+"""
+
+import json
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import tyro
+
+from benchmarks.running import ROOT
+from benchmarks.tables import RESULTS, markdown_table, signed
+from law_rl.evaluate import LEARNED, UNIFORM, Evaluation
+from law_rl.files import write_atomic
+from law_rl.statistics import Interval
+
+PAGE = ROOT / "docs" / "results.md"
+SECTIONS = {
+    "claims": "Noise levels and a long tail",
+    "rivals": "Other ways of searching, on the same number of trainings",
+    "rewards": "Rewards",
+    "step_cost": "What a weighted step costs",
+    "orchestration": "What the environment costs",
+}
+
+
+@dataclass(frozen=True, kw_only=True)
+class Options:
+    """Where results are, and where the page goes."""
+
+    results: Path = RESULTS
+    out: Path = PAGE
+
+
+def run_section(result: dict[str, Any]) -> str:
+    """A recorded run as a table, best first."""
+    schedules = result["schedules"]
+    values = {name: tuple(entry["values"]) for name, entry in schedules.items()}
+    evaluation = Evaluation(metric=result["metric"], seeds=tuple(result["seeds"]), values=values)
+    names = sorted(values, key=lambda name: -evaluation.interval(name).mean)
+    rows = [(n, str(evaluation.interval(n)), signed(evaluation.gain(n)) if n != UNIFORM else "") for n in names]
+    search, closed = result["search"], result["gap_closed"]
+    low, high = result["gain"]["ci95"]
+    gain = Interval(mean=result["gain"]["mean"], low=low, high=high)
+    share = f", {100 * closed:.0f} % of the gap between uniform and oracle" if closed is not None else ""
+    text = (
+        f"{LEARNED} over {UNIFORM}: {signed(gain)} points{share}. Search: {search['trainings']} trainings for "
+        f"{search['episodes']} episodes in {search['wall_s']:.0f} s with {search['workers']} workers, evaluation apart. "
+        f"`law-rl search experiments/{result['experiment']}.py`."
+    )
+    return f"{text}\n\n{markdown_table(('curriculum', result['metric'], 'over uniform'), rows)}"
+
+
+def page(results: Path) -> str:
+    """The whole page in markdown."""
+    parts = [
+        "# What was measured",
+        "Written by `python -m benchmarks.results_page` from the files in `benchmarks/results`. Intervals are 95 % "
+        "t intervals over unseen training seeds; differences are paired.",
+    ]
+    for path in sorted(results.glob("run_*.json")):
+        result = json.loads(path.read_text())
+        parts += [f"## The run `{result['experiment']}`", run_section(result)]
+    for name, title in SECTIONS.items():
+        path = results / f"{name}.md"
+        if path.is_file():
+            parts += [f"## {title}", path.read_text().strip()]
+    return "\n\n".join(parts) + "\n"
+
+
+def main(args: Sequence[str] | None = None) -> None:
+    options = tyro.cli(Options, description=__doc__, args=args)
+    write_atomic(options.out, page(options.results).encode())
+    print(options.out)
+
+
+if __name__ == "__main__":
+    main()
