@@ -48,8 +48,8 @@ def run_section(result: dict[str, Any]) -> str:
     share = f", {100 * closed:.0f} % of the gap between uniform and oracle" if closed is not None else ""
     text = (
         f"{LEARNED} over {UNIFORM}: {signed(gain)} points{share}. Search: {search['trainings']} trainings for "
-        f"{search['episodes']} episodes in {search['wall_s']:.0f} s with {search['workers']} workers, evaluation apart. "
-        f"`law-rl search experiments/{result['experiment']}.py`."
+        f"{search['episodes']} episodes in {search['wall_s']:.0f} s with {search['workers']} workers, without the "
+        f"evaluation. `law-rl search experiments/{result['experiment']}.py`."
     )
     return f"{text}\n\n{markdown_table(('curriculum', result['metric'], 'over uniform'), rows)}"
 

@@ -154,30 +154,33 @@ class SampleMemory:
 
     def _take_moments(self) -> None:
         if self._norm == "class":
-            self._mean, std = class_moments(self._values, self._targets, self._classes)
-            self._scale = _scale(std)
+            mean, std = class_moments(self._values, self._targets, self._classes)
         elif self._norm == "all":
-            std, self._mean = torch.std_mean(self._values, correction=0)
-            self._scale = _scale(std)
+            std, mean = torch.std_mean(self._values, correction=0)
+        else:
+            return
+        self._scale = _scale(std)
+        self._offset = -mean * self._scale
 
     def feature(self, batch: Batch) -> torch.Tensor:
         """The feature [B] of the batch that `update` took in last."""
         if self._norm == "none":
             return 2.0 * self._visited - 1.0
-        if self._norm == "all":
-            return (self._visited - self._mean) * self._scale
-        return (self._visited - self._mean[batch.targets]) * self._scale[batch.targets]
+        scale, offset = self._scale, self._offset
+        if self._norm == "class":
+            scale, offset = scale.index_select(0, batch.targets), offset.index_select(0, batch.targets)
+        return torch.addcmul(offset, self._visited, scale)
 
     def state_dict(self) -> dict[str, Any]:
-        moments = {} if self._norm == "none" or not self._batches else {"mean": self._mean, "scale": self._scale}
+        moments = {} if self._norm == "none" or not self._batches else {"offset": self._offset, "scale": self._scale}
         return {"values": self._values.clone(), "batches": self._batches, **{k: v.clone() for k, v in moments.items()}}
 
     def load_state_dict(self, state: Mapping[str, Any]) -> None:
         self._values.copy_(state["values"])
         self._batches = int(state["batches"])
-        if "mean" in state:
+        if "scale" in state:
             device = self._values.device
-            self._mean, self._scale = state["mean"].to(device), state["scale"].to(device)
+            self._offset, self._scale = state["offset"].to(device), state["scale"].to(device)
 
 
 class Features:

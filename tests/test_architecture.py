@@ -113,7 +113,7 @@ def test_the_rules_name_modules_that_exist(name: str) -> None:
         ("law_rl/learner.py", "def f():\n    import law_rl.cli as c", "law_rl.learner"),
         ("law_rl/data/cifar.py", "from ..classification import train", "law_rl.data"),
         ("law_rl/data/__init__.py", "from ..face import pairs", "law_rl.data"),
-        ("law_rl/face/arc.py", "from ray import tune", "law_rl.face"),
+        ("law_rl/classification/arc.py", "from ray import tune", "law_rl.classification"),
         ("law_rl/cli.py", "import envs", "law_rl"),
     ],
 )

@@ -7,11 +7,34 @@ import sysconfig
 import venv
 import zipfile
 from pathlib import Path
+from types import ModuleType
 
 import pytest
 
 ROOT = Path(__file__).parents[1]
-SHORT_SEARCH = ["--episodes", "2", "--stages", "2"]  # the smallest search that `law-rl search` accepts
+SHORT_SEARCH = [  # the smallest search that `law-rl search` accepts, with a tiny training
+    *("--search.episodes", "4", "--search.candidates", "1", "--env.pool", "2", "--evaluation.seeds", "2"),
+    *("--task.data.train", "100", "--task.data.validation", "60", "--task.training.network.width", "8"),
+    *("--task.training.epochs", "2", "--task.training.stages", "3"),
+]
+
+OWN_TASK = """
+import os, pathlib
+from law_rl.classification.task import ClassificationTask
+
+pathlib.Path({folder!r}, str(os.getpid())).touch()
+
+class OwnTask(ClassificationTask):
+    pass
+"""
+OWN_EXPERIMENT = """
+from dataclasses import replace
+from envs.mine import OwnTask
+from experiments.quickstart import experiment as quickstart
+
+task = OwnTask(data=quickstart.task.data, training=quickstart.task.training)
+experiment = replace(quickstart, name="mine", task=task)
+"""
 
 
 def run(*command: str | Path, cwd: Path, env: dict[str, str] | None = None) -> None:
@@ -67,14 +90,17 @@ def test_the_wheel_is_marked_as_typed(wheel: Path) -> None:
 
 @pytest.mark.ray
 @pytest.mark.slow
-def test_an_installed_copy_searches_in_a_new_project(installed: Path, python: Path, tmp_path: Path) -> None:
-    """Driver and workers import the project's `envs`, from a subfolder of the project and far from the checkout."""
+def test_an_installed_copy_searches_in_a_new_project(
+    ray_session: ModuleType, installed: Path, python: Path, tmp_path: Path
+) -> None:
+    """Driver and workers import a task of the project's own `envs`, from a subfolder and far from the checkout."""
     imported_by = tmp_path / "imported_by"
     imported_by.mkdir()
-    env = {"PYTHONPATH": str(installed), "IMPORTED_BY": str(imported_by), "RAY_AUTH_MODE": "disabled"}
+    env = {"PYTHONPATH": str(installed), "RAY_ADDRESS": ray_session.get_runtime_context().gcs_address}
     law_rl = (python, "-m", "law_rl.cli")
     run(*law_rl, "new", "proj", cwd=tmp_path, env=env)
-    with (tmp_path / "proj" / "envs" / "__init__.py").open("a", encoding="utf-8") as module:
-        module.write("\nimport os, pathlib\npathlib.Path(os.environ['IMPORTED_BY'], str(os.getpid())).touch()\n")
-    run(*law_rl, "search", "experiments/quickstart.py", *SHORT_SEARCH, cwd=tmp_path / "proj" / "experiments", env=env)
+    (tmp_path / "proj" / "envs" / "mine.py").write_text(OWN_TASK.format(folder=str(imported_by)), encoding="utf-8")
+    (tmp_path / "proj" / "experiments" / "mine.py").write_text(OWN_EXPERIMENT, encoding="utf-8")
+    run(*law_rl, "search", "mine", *SHORT_SEARCH, cwd=tmp_path / "proj" / "experiments", env=env)
     assert len(list(imported_by.iterdir())) >= 2, "no worker imported the project's envs"
+    assert (tmp_path / "proj" / "runs" / "mine" / "schedule.safetensors").is_file()
