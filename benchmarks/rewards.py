@@ -26,8 +26,8 @@ from policies.law import short_budget
 
 ENVIRONMENTS: dict[str, StageEnvConfig] = {name: replace(quickstart.env, reward=name) for name in get_args(RewardName)}
 ENVIRONMENTS["twin resynced each stage"] = replace(quickstart.env, reward="increment", resync_twin="stage")
-REWARD_SCALES = {"law": 10.0, "raw": 0.01}
-"""Scales that bring a reward near 1 for the critic, where it is not a gain of some points."""
+SCALES: dict[str, float] = {"law": 1.0, "raw": 0.02}
+"""What the agent multiplies a reward by, so that all are of the size of LAW's; 0.1 for gains in points."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -44,7 +44,7 @@ class Options:
 
 
 def experiment_of(name: str, seed: int) -> Experiment:
-    agent = replace(short_budget(), reward_scale=REWARD_SCALES.get(name, short_budget().reward_scale))
+    agent = replace(short_budget(), reward_scale=SCALES.get(name, 0.1))
     env = ENVIRONMENTS[name]
     return with_search_seed(replace(quickstart, name=f"rewards {name}", agent=agent, env=env), seed)
 

@@ -60,7 +60,10 @@ AGENTS: dict[RivalName, AgentConfig | PopulationConfig] = {
     "law": LawConfig(),
     "law_short": short_budget(),
 }
-ENVIRONMENTS: dict[str, StageEnvConfig] = {"law": replace(quickstart.env, observation=LAW_STATE, reward="law")}
+ENVIRONMENTS: dict[str, StageEnvConfig] = {
+    "law": replace(quickstart.env, observation=LAW_STATE, reward="law"),
+    "law_short": replace(quickstart.env, reward="law"),
+}
 """Where an agent wants another environment than the quickstart's."""
 
 

@@ -20,7 +20,8 @@ def cifar_task(
 ) -> ClassificationTask:
     """An MLP on `train` images of CIFAR-10, 24 epochs in 12 stages: it learns wrong labels by heart, where the small
     CNN learned fewer of them at twice the cost. `noise` is LAW's uniform noise with eta 0.4, or the human labels of
-    CIFAR-10N (40.2 % wrong)."""
+    CIFAR-10N (40.2 % wrong).
+    """
     return ClassificationTask(
         data=DataConfig(name="cifar10", train=train, validation=2_000, noise=noise),
         training=ClassificationConfig(
