@@ -26,7 +26,7 @@ from law_rl.data.sources import load_dataset
 from law_rl.learner import BASELINE, Directive
 from law_rl.weighting import LinearTanh
 
-WEIGHTED = Directive(weighting=LinearTanh(features=FEATURES, weights=(0.5, 0.5), bias=0.1))
+WEIGHTED = Directive(weighting=LinearTanh(features=FEATURES, weights=(0.5,) * len(FEATURES), bias=0.1))
 
 
 @dataclass(frozen=True, kw_only=True)
