@@ -225,7 +225,9 @@ def _print_rows(rows: list[dict[str, Any]], *, as_json: bool) -> None:
     if as_json:
         print(json.dumps(rows, indent=2))
         return
-    table = Table(*rows[0]) if rows else Table("nothing here")
+    table = Table(show_lines=True)
+    for heading in rows[0] if rows else ["nothing here"]:
+        table.add_column(heading, overflow="fold")
     for row in rows:
         table.add_row(*(", ".join(value) if isinstance(value, list) else str(value) for value in row.values()))
     Console().print(table)

@@ -82,6 +82,7 @@ def execute(
 def resolved(experiment: Experiment) -> dict[str, Any]:
     """The whole configuration as JSON values, defaults filled in."""
     config = {name: _plain(value) for name, value in vars(experiment).items() if name != "baselines"}
+    config["agent"] = {"name": experiment.agent.name, **config["agent"]}
     return config | {"baselines": [baseline.name for baseline in experiment.baselines], "law_rl": law_rl.__version__}
 
 
