@@ -20,7 +20,7 @@ from torch.nn import functional
 from benchmarks.running import open_workers, run_jobs
 from benchmarks.tables import RESULTS, markdown_table, write_results
 from experiments.quickstart import experiment as quickstart
-from law_rl.classification.learner import ClassificationLearner, gradient_weights
+from law_rl.classification.learner import ClassificationLearner
 from law_rl.classification.networks import seed_dropout
 from law_rl.classification.networks.layers import Linear
 from law_rl.classification.optimisation import learning_rate
@@ -32,6 +32,7 @@ from law_rl.data.dataset import normalise
 from law_rl.jobs import WorkerState
 from law_rl.learner import BASELINE, SplitName
 from law_rl.statistics import mean_interval
+from law_rl.weighting import gradient_weights
 
 META_WEIGHT_DECAY = 1e-4  # of the authors' released code, as is Adam
 

@@ -27,7 +27,7 @@ from law_rl.experiment import EvaluationConfig, Experiment
 from law_rl.jobs import EpisodeJob, TrainingJob, TwinJob
 from law_rl.observation import LAW_STATE
 from law_rl.schedule import Schedule
-from law_rl.search import choose, make_schedule
+from law_rl.selection import choose, make_schedule
 from law_rl.stage_env import StageEnvConfig
 from law_rl.statistics import mean_interval
 from policies.baselines import UniformWeights

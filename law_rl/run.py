@@ -13,7 +13,8 @@ from law_rl.experiment import Experiment
 from law_rl.files import write_atomic, write_json
 from law_rl.jobs import Workers
 from law_rl.progress import Progress
-from law_rl.search import Search, plain
+from law_rl.search import Search
+from law_rl.selection import plain
 
 
 class RunError(ValueError):

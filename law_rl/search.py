@@ -1,17 +1,12 @@
 """The search: learns a policy from many episodes, and ends with the same bits however its jobs were run."""
 
-import importlib.metadata
 import math
-import statistics
 import time
 from collections.abc import Callable
-from dataclasses import asdict, dataclass, field, replace
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-import torch
-
-import law_rl
 from law_rl.actor import MlpActor, TableActor, actor_from_tree
 from law_rl.agent import Agent, AgentSpec, Episode
 from law_rl.experiment import Experiment
@@ -19,10 +14,8 @@ from law_rl.files import load_tree, save_tree
 from law_rl.jobs import EpisodeJob, TwinJob, Workers
 from law_rl.observation import ENTRIES
 from law_rl.schedule import Schedule
-from law_rl.statistics import mean_interval
+from law_rl.selection import choose, make_schedule
 from law_rl.twins import Curve
-
-PROVENANCE_PACKAGES = ("torch", "gymnasium", "stable-baselines3", "numpy")
 
 
 @dataclass
@@ -207,37 +200,6 @@ class Search:
             self.state.episodes.append(self.state.arrived.pop(index))
 
 
-def choose(
-    candidates: list[TableActor | MlpActor], confirmed: list[list[Episode]]
-) -> tuple[TableActor | MlpActor, list[Episode]]:
-    """The candidate with the best mean gain over its confirming episodes, which come with it.
-
-    Where even that gain is not above its own standard error, uniform weights, with the twins' results: a schedule that
-    has not been seen to help is not handed on.
-    """
-    gains = [[episode.advantage for episode in episodes] for episodes in confirmed]
-    best = max(range(len(candidates)), key=lambda k: (math.fsum(gains[k]), -k))
-    error = statistics.stdev(gains[best]) / math.sqrt(len(gains[best])) if len(gains[best]) > 1 else 0.0
-    if statistics.fmean(gains[best]) > error:
-        return candidates[best], confirmed[best]
-    twins = [as_twin(episode) for episode in confirmed[best]]
-    return TableActor(actions=twins[0].actions[:1]), twins
-
-
-def as_twin(episode: Episode) -> Episode:
-    """What the episode would have been under uniform weights."""
-    unknown = torch.full_like(episode.weight_clean, math.nan)
-    return replace(
-        episode,
-        actions=torch.zeros_like(episode.actions),
-        rewards=torch.zeros_like(episode.rewards),
-        metric=episode.twin_metric,
-        failure="",
-        weight_clean=unknown,
-        weight_mislabelled=unknown,
-    )
-
-
 def without_exploration(actor: TableActor | MlpActor) -> TableActor | MlpActor:
     """The same policy, acting at its best knowledge."""
     return actor.greedy() if isinstance(actor, MlpActor) else actor
@@ -261,45 +223,3 @@ def search_identity(experiment: Experiment) -> str:
     """A text that is equal for equal searches: everything but the evaluation."""
     parts = (experiment.name, experiment.task, experiment.env, experiment.agent, experiment.search)
     return repr(parts)
-
-
-def make_schedule(experiment: Experiment, actor: TableActor | MlpActor, confirmed: list[Episode]) -> Schedule:
-    """The schedule of a chosen actor, with where it comes from and what it gained on the pool's seeds."""
-    gain = mean_interval([episode.advantage for episode in confirmed])
-    stages = min(len(episode.actions) for episode in confirmed)
-    actions = torch.stack([episode.actions[:stages] for episode in confirmed]).mean(dim=0)
-    versions = {name: importlib.metadata.version(name) for name in PROVENANCE_PACKAGES}
-    provenance = {
-        "experiment": experiment.name,
-        "task": experiment.task.describe(),
-        "env": plain(asdict(experiment.env)),
-        "agent": {"name": experiment.agent.name, **plain(vars(experiment.agent))},
-        "search": plain(asdict(experiment.search)),
-        "training_seeds": list(experiment.env.seeds),
-        "versions": {"law-rl": law_rl.__version__, **versions},
-        "validation_gain": {
-            "over": "uniform",
-            "mean": gain.mean,
-            "ci95": [gain.low, gain.high],
-            "seeds": len(confirmed),
-        },
-        "typical_actions": [[round(float(v), 6) for v in row] for row in actions],
-    }
-    return Schedule(
-        actor=actor,
-        action=experiment.env.action,
-        observation=experiment.env.observation,
-        stages=experiment.task.stages,
-        warmup=experiment.env.warmup,
-        memory_decay=experiment.task.memory_decay,
-        provenance=plain(provenance),
-    )
-
-
-def plain(value: Any) -> Any:
-    """JSON's own types: tuples become lists, keys strings."""
-    if isinstance(value, dict):
-        return {str(key): plain(entry) for key, entry in value.items()}
-    if isinstance(value, list | tuple):
-        return [plain(entry) for entry in value]
-    return value

@@ -125,3 +125,10 @@ def focal(rule: Focal, losses: torch.Tensor) -> torch.Tensor:
 def self_paced(rule: SelfPaced, losses: torch.Tensor) -> torch.Tensor:
     """Sample weights [B] in [0, 1] from losses [B] in nats."""
     return (1.0 - losses / rule.threshold).clamp_min(0.0)
+
+
+def gradient_weights(losses: torch.Tensor, weights: torch.Tensor | None) -> torch.Tensor:
+    """The gradient [B] of sum(p l) / sum(p) with respect to the losses l: p / sum(p), or 1 / B for uniform weights."""
+    if weights is None:
+        return torch.full_like(losses, 1.0 / len(losses))
+    return weights / weights.sum().clamp_min(1e-8)

@@ -19,6 +19,7 @@ from law_rl.features import Batch, Features, check_feature_names
 from law_rl.learner import Directive, Snapshot, SplitName, StageReport
 from law_rl.observation import StageView
 from law_rl.weigher import Weigher
+from law_rl.weighting import gradient_weights
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -242,13 +243,6 @@ class _WeightSums:
             return math.nan, math.nan
         wrong, weights = self._mislabelled[torch.cat(self._ids)], torch.cat(self._weights)
         return weights[~wrong].mean().item(), weights[wrong].mean().item()
-
-
-def gradient_weights(losses: torch.Tensor, weights: torch.Tensor | None) -> torch.Tensor:
-    """The gradient [B] of sum(p l) / sum(p) with respect to the losses l: p / sum(p), or 1 / B for uniform weights."""
-    if weights is None:
-        return torch.full_like(losses, 1.0 / len(losses))
-    return weights / weights.sum().clamp_min(1e-8)
 
 
 @contextlib.contextmanager

@@ -12,7 +12,7 @@ from law_rl.evaluate import Evaluation, Follow, applicable, evaluate
 from law_rl.experiment import EVALUATION_SEEDS_FROM, Experiment
 from law_rl.jobs import LocalWorkers, TrainingJob, WorkerState
 from law_rl.learner import Directive
-from law_rl.search import make_schedule
+from law_rl.selection import make_schedule
 from law_rl.weighting import LinearTanh
 from policies.baselines import Oracle, UniformWeights
 

@@ -13,7 +13,8 @@ from law_rl.actor import TableActor
 from law_rl.agent import Episode
 from law_rl.experiment import Experiment, SearchConfig
 from law_rl.jobs import Job, LocalWorkers
-from law_rl.search import Search, choose
+from law_rl.search import Search
+from law_rl.selection import choose
 from policies.evolution import EvolutionConfig
 
 

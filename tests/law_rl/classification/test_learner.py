@@ -11,7 +11,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from torch.nn import functional
 
-from law_rl.classification.learner import ClassificationConfig, ClassificationLearner, gradient_weights
+from law_rl.classification.learner import ClassificationConfig, ClassificationLearner
 from law_rl.classification.networks import CounterDropout, NetworkConfig
 from law_rl.classification.optimisation import OptimiserConfig, learning_rate
 from law_rl.counters import torch_generator
@@ -19,7 +19,7 @@ from law_rl.data.augment import AugmentConfig
 from law_rl.data.batches import epoch_batches, epoch_order
 from law_rl.data.dataset import Dataset, Split, normalise
 from law_rl.learner import BASELINE, Directive
-from law_rl.weighting import ByIndex, Focal, KeepLowest, LinearTanh
+from law_rl.weighting import ByIndex, Focal, KeepLowest, LinearTanh, gradient_weights
 
 CLASSES, SAMPLES, SEED = 3, 26, 5
 MEMORY = ("loss", "own_loss", "own_agreement")
