@@ -37,6 +37,8 @@ def search(command: "SearchCommand", overrides: Sequence[str], *, started: float
     directory = choose_directory(root, experiment.name, command.out, resume=command.resume)
     console = Console(stderr=command.json)
     console.print(f"{experiment.name}: {experiment.search.episodes} episodes, results in {directory}", highlight=False)
+    if command.workers > experiment.search.lag:
+        console.print(f"only {experiment.search.lag} episodes run at a time: raise --search.lag to use more workers")
     with open_workers(experiment, command.workers, root) as workers, Progress(console) as progress:
         result = execute(
             experiment,

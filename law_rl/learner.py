@@ -100,6 +100,11 @@ class Task(Protocol):
     def stages(self) -> int: ...
 
     @property
+    def device(self) -> str:
+        """Where its learners train: "cpu", "cuda", ..."""
+        ...
+
+    @property
     def memory_decay(self) -> float:
         """The decay of the features' memory of single samples."""
         ...

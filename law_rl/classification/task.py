@@ -21,6 +21,10 @@ class ClassificationTask:
         return self.training.stages
 
     @property
+    def device(self) -> str:
+        return self.training.device
+
+    @property
     def memory_decay(self) -> float:
         return self.training.memory_decay
 

@@ -45,7 +45,8 @@ class RayWorkers:
             start_ray(count)
         path = os.pathsep.join(entry for entry in (str(root), os.environ.get("PYTHONPATH", "")) if entry)
         environment = {"PYTHONPATH": path, "OMP_NUM_THREADS": "1"}
-        self._actor_class = ray.remote(num_cpus=1, runtime_env={"env_vars": environment})(_Worker)
+        gpus = gpu_share(setting.task.device, count)
+        self._actor_class = ray.remote(num_cpus=1, num_gpus=gpus, runtime_env={"env_vars": environment})(_Worker)
         self._setting = ray.put(setting)
         self._idle: list[Any] = [self._start_worker() for _ in range(count)]
         self._queue: deque[tuple[str, Job, int]] = deque()
@@ -98,6 +99,16 @@ class RayWorkers:
         self._queue.clear()
         if self._owns_ray:
             ray.shutdown()
+
+
+def gpu_share(device: str, workers: int) -> float:
+    """The GPUs a worker asks of Ray: an equal share of all for trainings on CUDA, none else."""
+    if not device.startswith("cuda"):
+        return 0.0
+    gpus = float(ray.cluster_resources().get("GPU", 0.0))  # type: ignore[no-untyped-call]
+    if gpus == 0:
+        raise ValueError(f"the training's device is {device}, but Ray sees no GPU: set --task.training.device cpu")
+    return gpus / workers if gpus < workers else 1.0
 
 
 def start_ray(cpus: int) -> None:

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from law_rl.cluster.workers import RayWorkers, WorkerFailed
+from law_rl.cluster.workers import RayWorkers, WorkerFailed, gpu_share
 from law_rl.experiment import Experiment
 from law_rl.jobs import LocalWorkers, WorkerState
 from law_rl.search import Search
@@ -108,3 +108,13 @@ def test_a_workers_error_arrives_as_it_was_raised(ray_session: None, tiny_experi
 def test_no_workers_is_refused() -> None:
     with pytest.raises(ValueError, match="workers is 0"):
         RayWorkers(None, count=0, root=ROOT)  # type: ignore[arg-type]
+
+
+def test_workers_share_the_gpus(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("ray.cluster_resources", lambda: {"CPU": 8.0, "GPU": 2.0})
+    assert gpu_share("cpu", 4) == 0.0
+    assert gpu_share("cuda", 4) == 0.5
+    assert gpu_share("cuda:0", 1) == 1.0
+    monkeypatch.setattr("ray.cluster_resources", lambda: {"CPU": 8.0})
+    with pytest.raises(ValueError, match="Ray sees no GPU"):
+        gpu_share("cuda", 2)

@@ -1,0 +1,19 @@
+"""LAW as published (1905.11058: the authors' released agent, state, features and reward), on digits with noisy labels."""
+
+from envs.digits import digits_task
+from law_rl.actions import SampleWeights
+from law_rl.experiment import Experiment
+from law_rl.observation import LAW_STATE
+from law_rl.stage_env import StageEnvConfig
+from policies.baselines import STANDARD
+from policies.law import LawConfig
+
+FEATURES = ("loss", "entropy")
+
+experiment = Experiment(
+    name="law_digits",
+    task=digits_task(noise=0.4, features=FEATURES),
+    env=StageEnvConfig(action=SampleWeights(features=FEATURES, gain=10.0), observation=LAW_STATE, reward="law"),
+    agent=LawConfig(),
+    baselines=STANDARD,
+)
