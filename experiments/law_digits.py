@@ -1,4 +1,4 @@
-"""LAW as published (1905.11058: the authors' released agent, state, features and reward), on digits with noisy labels."""
+"""LAW as published (1905.11058: the agent, state, features and reward of its released code), on noisy digits."""
 
 from envs.digits import digits_task
 from law_rl.actions import SampleWeights
