@@ -1,7 +1,8 @@
 """The rewards against each other, and a twin that is started anew each stage, under LAW's agent for short budgets.
 
-Everything but the reward is the quickstart's: digits with 40 % noise, 60 episodes, five unseen seeds. Finished searches
-are kept in `results/rewards.json`.
+Digits with 40 % noise, LAW's two features, 55 episodes that the agent learns from and five that confirm the policy it
+ends with, five unseen seeds. Only that policy counts: what an exploring episode happened upon is not taken. Finished
+searches are kept in `results/rewards.json`.
 """
 
 from collections.abc import Sequence
@@ -12,9 +13,11 @@ from typing import Any, get_args
 import torch
 import tyro
 
-from benchmarks.running import learn, open_workers, run_jobs, with_search_seed
+from benchmarks.running import learn, open_workers, run_jobs
 from benchmarks.tables import RESULTS, Kept, markdown_table, signed
+from envs.digits import digits_task
 from experiments.quickstart import experiment as quickstart
+from law_rl.actions import SampleWeights
 from law_rl.evaluate import UNIFORM, Follow
 from law_rl.experiment import Experiment
 from law_rl.jobs import TrainingJob
@@ -24,8 +27,10 @@ from law_rl.statistics import mean_interval
 from policies.baselines import UniformWeights
 from policies.law import short_budget
 
-ENVIRONMENTS: dict[str, StageEnvConfig] = {name: replace(quickstart.env, reward=name) for name in get_args(RewardName)}
-ENVIRONMENTS["twin resynced each stage"] = replace(quickstart.env, reward="increment", resync_twin="stage")
+FEATURES = ("loss", "entropy")
+BASE = replace(quickstart.env, action=SampleWeights(features=FEATURES))
+ENVIRONMENTS: dict[str, StageEnvConfig] = {name: replace(BASE, reward=name) for name in get_args(RewardName)}
+ENVIRONMENTS["twin resynced each stage"] = replace(BASE, reward="increment", resync_twin="stage")
 SCALES: dict[str, float] = {"law": 1.0, "raw": 0.02}
 """What the agent multiplies a reward by, so that all are of the size of LAW's; 0.1 for gains in points."""
 
@@ -45,8 +50,9 @@ class Options:
 
 def experiment_of(name: str, seed: int) -> Experiment:
     agent = replace(short_budget(), reward_scale=SCALES.get(name, 0.1))
-    env = ENVIRONMENTS[name]
-    return with_search_seed(replace(quickstart, name=f"rewards {name}", agent=agent, env=env), seed)
+    search = replace(quickstart.search, candidates=1, seed=seed)
+    task = digits_task(features=FEATURES)
+    return replace(quickstart, name=f"rewards {name}", task=task, agent=agent, env=ENVIRONMENTS[name], search=search)
 
 
 def measure(experiment: Experiment, workers: int, text: str) -> dict[str, Any]:
