@@ -52,15 +52,11 @@ def _loss_rank(batch: Batch) -> torch.Tensor:
     return 2.0 * ranks / max(len(ranks) - 1, 1) - 1.0
 
 
-def _margins(batch: Batch) -> torch.Tensor:
+def _margin(batch: Batch) -> torch.Tensor:
     column = batch.targets.unsqueeze(1)
     own = batch.logits.gather(1, column).squeeze(1)
     others = batch.logits.scatter(1, column, -torch.inf).amax(dim=1)
-    return (own - others).float()
-
-
-def _margin(batch: Batch) -> torch.Tensor:
-    return _standardise(_margins(batch))
+    return _standardise((own - others).float())
 
 
 def _loss_in_class(batch: Batch) -> torch.Tensor:
@@ -76,7 +72,7 @@ STATELESS: dict[str, Callable[[Batch], torch.Tensor]] = {
     "loss_in_class": _loss_in_class,
     "margin": _margin,
 }
-Quantity = Literal["loss", "confidence", "agreement", "margin"]
+Quantity = Literal["loss", "confidence", "agreement"]
 Norm = Literal["all", "class", "none"]
 REMEMBERING: dict[str, tuple[Quantity, Norm]] = {
     "own_loss": ("loss", "all"),
@@ -84,8 +80,6 @@ REMEMBERING: dict[str, tuple[Quantity, Norm]] = {
     "own_confidence": ("confidence", "all"),
     "own_confidence_in_class": ("confidence", "class"),
     "own_agreement": ("agreement", "none"),
-    "own_margin": ("margin", "all"),
-    "own_margin_in_class": ("margin", "class"),
 }
 LABEL_PRIOR = "label_prior"
 FEATURE_NAMES = (*STATELESS, *REMEMBERING, LABEL_PRIOR)
@@ -119,11 +113,10 @@ class SampleMemory:
     """An exponential moving average of one quantity of each training sample, standardised over all samples or its
     class.
 
-    loss: the sample's own cross-entropy in nats. confidence: the probability of its label, exp(-loss). margin: the
-    label's logit minus the largest other. agreement: 1 where
-    the network's choice is the label, else 0. The average is `decay` old + (1 - decay) new at each visit, begun at what
-    a network that knows nothing would give. Moments are taken anew every `REFRESH` batches. "none" maps [0, 1] to [-1,
-    1].
+    loss: the sample's own cross-entropy in nats. confidence: the probability of its label, exp(-loss). agreement: 1
+    where the network's choice is the label, else 0. The average is `decay` old + (1 - decay) new at each visit, begun
+    at what a network that knows nothing would give. Moments are taken anew every `REFRESH` batches; deviations are
+    those of the population (our reading). "none" maps [0, 1] to [-1, 1].
     """
 
     REFRESH = 8
@@ -131,8 +124,7 @@ class SampleMemory:
     def __init__(self, quantity: Quantity, norm: Norm, targets: torch.Tensor, *, classes: int, decay: float) -> None:
         self._quantity, self._norm, self._targets = quantity, norm, targets
         self._classes, self._decay, self._batches = classes, decay, 0
-        ignorant = {"loss": math.log(classes), "margin": 0.0}
-        begin = ignorant.get(quantity, 1.0 / classes)
+        begin = math.log(classes) if quantity == "loss" else 1.0 / classes
         self._values = torch.full(targets.shape, begin, device=targets.device)
 
     def update(self, batch: Batch, ids: torch.Tensor) -> None:
@@ -148,8 +140,6 @@ class SampleMemory:
             return batch.losses
         if self._quantity == "confidence":
             return torch.exp(-batch.losses)
-        if self._quantity == "margin":
-            return _margins(batch)
         return (batch.logits.argmax(dim=1) == batch.targets).float()
 
     def _take_moments(self) -> None:

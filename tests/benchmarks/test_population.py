@@ -25,23 +25,23 @@ def member(action: list[float], *, seed: int = 0) -> Member:
 
 
 def test_a_copy_takes_over_network_seed_and_history() -> None:
-    first, second, alone = member([1.0, 0.5, 0.0]), member([0.0, 0.0, 0.0], seed=1), member([1.0, 0.5, 0.0])
+    first, second, alone = member([1.0, 0.5]), member([0.0, 0.0], seed=1), member([1.0, 0.5])
     first.step()
     second.step()
     second.load_checkpoint(first.save_checkpoint(""))
     alone.step()
-    alone.reset_config({"member": {"seed": 1, "action": [0.0, 0.0, 0.0]}})
+    alone.reset_config({"member": {"seed": 1, "action": [0.0, 0.0]}})
     alone.load_checkpoint(first.save_checkpoint(""))
     copied, expected = second.step(), alone.step()
     assert copied == expected
-    assert copied["history"] == [[1.0, 0.5, 0.0], [0.0, 0.0, 0.0]]
+    assert copied["history"] == [[1.0, 0.5], [0.0, 0.0]]
 
 
 def test_the_value_is_the_advantage_over_the_twin() -> None:
-    trained = member([0.0, 0.0, 0.0])
+    trained = member([0.0, 0.0])
     learner = setting().task.learner(0)
     for _ in range(2):
-        learner.train_stage(quickstart.env.action.directive([0.0, 0.0, 0.0]))
+        learner.train_stage(quickstart.env.action.directive([0.0, 0.0]))
     assert trained.step()["advantage"] == learner.evaluate("validation")["accuracy"] - 10.0
 
 
