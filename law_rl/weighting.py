@@ -1,4 +1,7 @@
-"""Weighting rules: the closed, serialisable set of ways in which a stage weights its samples."""
+"""Weighting rules: the closed, serialisable set of ways in which a stage weights its samples.
+
+Where a rule is `relative`, only ratios of its weights matter: a batch's loss is divided by their sum.
+"""
 
 import math
 from collections.abc import Callable, Mapping
@@ -13,6 +16,7 @@ class Uniform:
     """Every sample counts the same: ordinary training."""
 
     rule: ClassVar[str] = "uniform"
+    relative: ClassVar[bool] = True
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -20,6 +24,7 @@ class LinearTanh:
     """p_i = 1 + tanh(gain (w . f_i + b)) over named features (LAW's add_weight form, released code)."""
 
     rule: ClassVar[str] = "linear_tanh"
+    relative: ClassVar[bool] = True
     features: tuple[str, ...]
     weights: tuple[float, ...]
     bias: float
@@ -39,6 +44,7 @@ class KeepLowest:
     """The `share` of the whole training set with the lowest losses, ranked anew each epoch, counts 1 and the rest 0."""
 
     rule: ClassVar[str] = "keep_lowest"
+    relative: ClassVar[bool] = True
     share: float
 
     def __post_init__(self) -> None:
@@ -51,6 +57,7 @@ class Focal:
     """p_i = (1 - probability of the label) ** gamma (focal loss, Lin et al. 2017, as a weighting)."""
 
     rule: ClassVar[str] = "focal"
+    relative: ClassVar[bool] = False
     gamma: float = 2.0
 
     def __post_init__(self) -> None:
@@ -63,6 +70,7 @@ class SelfPaced:
     """p_i = max(0, 1 - l_i / threshold): easy samples first (self-paced learning with linear soft weights)."""
 
     rule: ClassVar[str] = "self_paced"
+    relative: ClassVar[bool] = True
     threshold: float
 
     def __post_init__(self) -> None:
@@ -75,6 +83,7 @@ class ByIndex:
     """Sample i of the training set counts weights[i]: an oracle, or any weighting made elsewhere."""
 
     rule: ClassVar[str] = "by_index"
+    relative: ClassVar[bool] = True
     weights: tuple[float, ...]
 
     def __post_init__(self) -> None:
@@ -127,8 +136,13 @@ def self_paced(rule: SelfPaced, losses: torch.Tensor) -> torch.Tensor:
     return (1.0 - losses / rule.threshold).clamp_min(0.0)
 
 
-def gradient_weights(losses: torch.Tensor, weights: torch.Tensor | None) -> torch.Tensor:
-    """The gradient [B] of sum(p l) / sum(p) with respect to the losses l: p / sum(p), or 1 / B for uniform weights."""
+def gradient_weights(losses: torch.Tensor, weights: torch.Tensor | None, *, relative: bool = True) -> torch.Tensor:
+    """The gradient [B] of the batch's loss with respect to the samples' losses l: p / sum(p), or 1 / B for uniform
+    weights.
+
+    The batch's loss is sum(p l) / sum(p), or with `relative` off sum(p l) / B, as focal loss is defined: there small
+    weights mean small steps.
+    """
     if weights is None:
         return torch.full_like(losses, 1.0 / len(losses))
-    return weights / weights.sum().clamp_min(1e-8)
+    return weights / weights.sum().clamp_min(1e-8) if relative else weights / len(losses)

@@ -147,7 +147,8 @@ class ClassificationLearner:
         batch = Batch(losses=losses.detach(), logits=logits.detach(), targets=targets, ids=ids)
         weights = self._weigher.weights(batch)
         self.optimiser.zero_grad(set_to_none=True)
-        losses.backward(gradient_weights(batch.losses, weights))  # type: ignore[no-untyped-call]
+        gradient = gradient_weights(batch.losses, weights, relative=self._weigher.rule.relative)
+        losses.backward(gradient)  # type: ignore[no-untyped-call]
         self.optimiser.step()
         return weights
 

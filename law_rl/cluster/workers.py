@@ -76,7 +76,9 @@ class RayWorkers:
                 self._replace(key, job, attempt, error)
                 continue
             except RayTaskError as error:
-                raise error.cause if isinstance(error.cause, ValueError | OSError) else error from None
+                if isinstance(error.cause, ValueError | OSError):
+                    raise error.cause from None
+                raise WorkerFailed(f"{key} failed on its worker: {error.cause}") from error
             self._idle.append(worker)
             self._dispatch()
             yield key, result

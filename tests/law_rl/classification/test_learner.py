@@ -316,6 +316,10 @@ def test_gradient_weights_are_the_gradient_of_the_weighted_loss() -> None:
     ((weights * losses).sum() / weights.sum()).backward()
     assert losses.grad is not None
     torch.testing.assert_close(gradient_weights(losses.detach(), weights), losses.grad, rtol=1e-14, atol=0)
+    losses.grad = None
+    ((weights * losses).sum() / 9).backward()
+    absolute = gradient_weights(losses.detach(), weights, relative=False)
+    torch.testing.assert_close(absolute, losses.grad, rtol=1e-14, atol=0)
     uniform = gradient_weights(losses.detach(), None)
     assert uniform.tolist() == pytest.approx([1 / 9] * 9, rel=1e-15)
 

@@ -105,6 +105,21 @@ def test_a_workers_error_arrives_as_it_was_raised(ray_session: None, tiny_experi
     workers.close()
 
 
+class Broken:
+    """A job with a mistake in its code."""
+
+    def run(self, worker: WorkerState) -> None:
+        raise KeyError("nowhere")
+
+
+def test_a_mistake_in_a_job_names_the_job(ray_session: None, tiny_experiment: Experiment) -> None:
+    workers = RayWorkers(tiny_experiment.setting, count=1, root=ROOT)
+    workers.submit("broken", Broken())  # type: ignore[arg-type]
+    with pytest.raises(WorkerFailed, match="broken failed on its worker: 'nowhere'"):
+        list(workers.results())
+    workers.close()
+
+
 def test_no_workers_is_refused() -> None:
     with pytest.raises(ValueError, match="workers is 0"):
         RayWorkers(None, count=0, root=ROOT)  # type: ignore[arg-type]
