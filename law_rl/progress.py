@@ -49,7 +49,8 @@ class Progress:
     def _show(self, key: str, text: str, done: int, total: int) -> None:
         if key not in self._tasks:
             self._tasks[key] = self._bar.add_task(text, total=total, completed=done)
-            self._begun, self._first = time.monotonic(), done
+            self._begun = self._printed = time.monotonic()
+            self._first = done
         self._bar.update(self._tasks[key], description=text, completed=done)
         now = time.monotonic()
         if not self._console.is_terminal and (now - self._printed > SECONDS_BETWEEN_LINES or done == total):

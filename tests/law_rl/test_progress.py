@@ -1,0 +1,33 @@
+"""Progress where there is no terminal: plain lines now and then, and one at the end."""
+
+from io import StringIO
+
+import pytest
+from rich.console import Console
+
+from law_rl.progress import Progress
+
+
+def lines(monkeypatch: pytest.MonkeyPatch, seconds_a_training: float) -> list[str]:
+    clock = 100.0
+    monkeypatch.setattr("time.monotonic", lambda: clock)
+    text = StringIO()
+    with Progress(Console(file=text, width=200)) as progress:
+        for done in range(1, 11):
+            progress.evaluation(done, 10)
+            clock += seconds_a_training
+    return text.getvalue().splitlines()
+
+
+def test_slow_trainings_are_reported_with_the_time_left(monkeypatch: pytest.MonkeyPatch) -> None:
+    assert lines(monkeypatch, 6.0) == [
+        "evaluation on unseen seeds: 3/10 trainings, about 42 s left",
+        "evaluation on unseen seeds: 5/10 trainings, about 30 s left",
+        "evaluation on unseen seeds: 7/10 trainings, about 18 s left",
+        "evaluation on unseen seeds: 9/10 trainings, about 6 s left",
+        "evaluation on unseen seeds: 10/10 trainings, about 0 s left",
+    ]
+
+
+def test_quick_trainings_are_reported_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    assert lines(monkeypatch, 0.5) == ["evaluation on unseen seeds: 10/10 trainings, about 0 s left"]
