@@ -1,10 +1,13 @@
 """Evaluation: schedules against hand-made baselines on seeds that no search has seen, with paired statistics."""
 
+import json
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any, ClassVar
 
 from law_rl.experiment import Experiment
+from law_rl.files import write_json
 from law_rl.jobs import Curriculum, TrainingJob, Workers
 from law_rl.learner import Directive, Learner
 from law_rl.schedule import Schedule
@@ -61,19 +64,43 @@ class Evaluation:
 
 
 def evaluate(
-    experiment: Experiment, curricula: Sequence[Curriculum], workers: Workers, *, observer: Callable[[int, int], None]
+    experiment: Experiment,
+    curricula: Sequence[Curriculum],
+    workers: Workers,
+    *,
+    observer: Callable[[int, int], None],
+    checkpoint: Path | None = None,
 ) -> Evaluation:
-    """Trains every curriculum on every evaluation seed; `observer(done, total)` is called after each training."""
+    """Trains every curriculum on every evaluation seed; `observer(done, total)` is called after each training.
+
+    With a `checkpoint`, finished trainings are kept in that JSON file and not run again.
+    """
     seeds = experiment.evaluation.training_seeds
-    for curriculum in curricula:
-        for seed in seeds:
-            workers.submit(f"{curriculum.name} {seed}", TrainingJob(curriculum=curriculum, seed=seed))
-    results: dict[str, float] = {}
+    results = _kept(checkpoint, experiment)
+    wanted = {_key(curriculum, seed): (curriculum, seed) for curriculum in curricula for seed in seeds}
+    for key, (curriculum, seed) in wanted.items():
+        if key not in results:
+            workers.submit(key, TrainingJob(curriculum=curriculum, seed=seed))
     for key, metric in workers.results():
         results[key] = metric
-        observer(len(results), len(curricula) * len(seeds))
-    values = {c.name: tuple(results[f"{c.name} {seed}"] for seed in seeds) for c in curricula}
+        if checkpoint is not None:
+            write_json(checkpoint, {"setting": repr(experiment.setting), "results": results})
+        observer(len(results.keys() & wanted.keys()), len(wanted))
+    values = {c.name: tuple(results[_key(c, seed)] for seed in seeds) for c in curricula}
     return Evaluation(metric=experiment.task.metric, seeds=seeds, values=values)
+
+
+def _key(curriculum: Curriculum, seed: int) -> str:
+    identity = curriculum.schedule.hash if isinstance(curriculum, Follow) else repr(curriculum)
+    return f"{identity} seed {seed}"
+
+
+def _kept(checkpoint: Path | None, experiment: Experiment) -> dict[str, float]:
+    if checkpoint is None or not checkpoint.is_file():
+        return {}
+    kept = json.loads(checkpoint.read_text(encoding="utf-8"))
+    results: dict[str, float] = kept["results"] if kept["setting"] == repr(experiment.setting) else {}
+    return results
 
 
 def applicable(baselines: Sequence[Curriculum], experiment: Experiment) -> list[Curriculum]:

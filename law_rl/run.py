@@ -67,7 +67,8 @@ def execute(
     write_episodes(directory / "episodes.csv", search)
     write_stages(directory / "stages.csv", search)
     curricula = [*applicable(experiment.baselines, experiment), Follow(schedule=schedule)]
-    evaluation = evaluate(experiment, curricula, workers, observer=progress.evaluation)
+    checkpoint = directory / "checkpoints" / "evaluation.json"
+    evaluation = evaluate(experiment, curricula, workers, observer=progress.evaluation, checkpoint=checkpoint)
     counts = {
         "episodes": experiment.search.episodes,
         "stages": experiment.search.episodes * (experiment.task.stages - experiment.env.warmup),

@@ -1,6 +1,7 @@
 """Evaluation: paired statistics and the curricula that the data allows."""
 
 import dataclasses
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -49,6 +50,30 @@ def test_every_curriculum_is_trained_on_every_unseen_seed(tiny_experiment: Exper
     while learner.stage < learner.stages:
         learner.train_stage(Directive())
     assert evaluation.values["uniform"][0] == learner.evaluate("test")["accuracy"]
+
+
+def test_a_stopped_evaluation_trains_only_what_is_missing(tiny_experiment: Experiment, tmp_path: Path) -> None:
+    baselines, checkpoint = (UniformWeights(), Oracle()), tmp_path / "evaluation.json"
+
+    def stop(done: int, total: int) -> None:
+        if done == 3:
+            raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        evaluate(
+            tiny_experiment, baselines, LocalWorkers(tiny_experiment.setting), observer=stop, checkpoint=checkpoint
+        )
+    seen: list[int] = []
+    workers = LocalWorkers(tiny_experiment.setting)
+    resumed = evaluate(
+        tiny_experiment, baselines, workers, observer=lambda done, total: seen.append(done), checkpoint=checkpoint
+    )
+    assert seen == [4]
+    whole = evaluate(tiny_experiment, baselines, workers, observer=lambda done, total: None)
+    assert resumed.values == whole.values
+    other = dataclasses.replace(tiny_experiment, env=dataclasses.replace(tiny_experiment.env, warmup=2))
+    evaluate(other, baselines, LocalWorkers(other.setting), observer=lambda d, t: seen.append(d), checkpoint=checkpoint)
+    assert seen == [4, 1, 2, 3, 4]
 
 
 def test_baselines_that_must_know_the_wrong_labels_are_left_out_where_nobody_does(
