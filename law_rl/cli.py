@@ -1,5 +1,6 @@
 """The command line: law-rl search, evaluate, show, envs, policies, new."""
 
+import os
 import sys
 import time
 from collections.abc import Sequence
@@ -9,7 +10,14 @@ from typing import Annotated
 
 import tyro
 
+from law_rl import __version__
+
 STARTED = time.monotonic()
+DESCRIPTION = """Learn how to weight the samples of a training, and follow what was learned anywhere.
+
+Start with `law-rl search experiments/quickstart.py`. `law-rl VERB --help` explains a verb; --debug shows where an error
+came from; --version prints the version.
+"""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -21,7 +29,7 @@ class SearchCommand:
     result.json, report.html, episodes.csv, stages.csv and config.json.
     """
 
-    experiment: Annotated[str, tyro.conf.Positional]
+    experiment: Annotated[str, tyro.conf.Positional, tyro.conf.arg(metavar="EXPERIMENT")]
     """The experiment: experiments/quickstart.py, or just quickstart."""
     workers: int = 2
     """Trainings that run side by side, one CPU each; 0 runs them in this process, without Ray."""
@@ -41,9 +49,9 @@ class EvaluateCommand:
     search.
     """
 
-    schedule: Annotated[Path, tyro.conf.Positional]
+    schedule: Annotated[Path, tyro.conf.Positional, tyro.conf.arg(metavar="SCHEDULE")]
     """A schedule.safetensors that a search wrote."""
-    experiment: Annotated[str, tyro.conf.Positional]
+    experiment: Annotated[str, tyro.conf.Positional, tyro.conf.arg(metavar="EXPERIMENT")]
     """The experiment to train: experiments/quickstart.py, or just quickstart."""
     seeds: int | None = None
     """How many unseen seeds; default as the experiment says."""
@@ -59,7 +67,7 @@ class EvaluateCommand:
 class ShowCommand:
     """Say what a schedule does and for what it was learned, in words and numbers."""
 
-    schedule: Annotated[Path, tyro.conf.Positional]
+    schedule: Annotated[Path, tyro.conf.Positional, tyro.conf.arg(metavar="SCHEDULE")]
     """A schedule.safetensors that a search wrote."""
     json: bool = False
     """Print the file's contents as JSON instead."""
@@ -85,7 +93,7 @@ class PoliciesCommand:
 class NewCommand:
     """Lay out a project in a directory: environments, policies and experiments to run and to change."""
 
-    directory: Annotated[Path, tyro.conf.Positional]
+    directory: Annotated[Path, tyro.conf.Positional, tyro.conf.arg(metavar="DIR")]
     """The directory; made where missing."""
 
 
@@ -102,6 +110,9 @@ Command = (
 def main(arguments: Sequence[str] | None = None) -> None:
     """Runs one command and exits: 0 done, 1 failed or stopped, 2 bad input."""
     arguments = list(sys.argv[1:] if arguments is None else arguments)
+    if arguments == ["--version"]:
+        print(__version__)
+        sys.exit(0)
     debug = "--debug" in arguments
     sys.exit(_run([entry for entry in arguments if entry != "--debug"], debug=debug))
 
@@ -111,6 +122,8 @@ def _run(arguments: list[str], *, debug: bool) -> int:
         _dispatch(arguments)
     except KeyboardInterrupt:
         return _say("stopped. What was finished is kept; the same command with --resume goes on from there.", 1)
+    except BrokenPipeError:  # the reader of a pipe has seen enough
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
     except (ValueError, OSError, ImportError) as error:
         if debug:
             raise
@@ -135,7 +148,7 @@ def _sentence(error: BaseException) -> str:
 
 def _dispatch(arguments: list[str]) -> None:
     overrides, arguments = split_overrides(arguments)
-    command = tyro.cli(Command, args=arguments, prog="law-rl", description=__doc__)
+    command = tyro.cli(Command, args=arguments, prog="law-rl", description=DESCRIPTION)
     if overrides and not isinstance(command, SearchCommand | EvaluateCommand):
         raise ValueError(f"{overrides[0]} changes an experiment: only search and evaluate take it")
     from law_rl import commands

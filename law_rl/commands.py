@@ -170,7 +170,9 @@ def _mirror(value: Any, *, leave_out: Sequence[str] = ()) -> type:
             entries.append((field.name, nested, dataclasses.field(default_factory=nested)))
         else:
             entries.append((field.name, hints[field.name], dataclasses.field(default=current)))
-    return dataclasses.make_dataclass(type(value).__name__, entries, kw_only=True)
+    mirror = dataclasses.make_dataclass(type(value).__name__, entries, kw_only=True)
+    mirror.__doc__ = inspect.getdoc(type(value))
+    return mirror
 
 
 def _rebuild(value: Any, changed: Any) -> Any:

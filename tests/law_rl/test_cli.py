@@ -16,6 +16,7 @@ from pathlib import Path
 
 import pytest
 
+from law_rl import __version__
 from law_rl.cli import main
 from law_rl.schedule import Schedule, ScheduleError
 
@@ -137,6 +138,10 @@ def test_new_lays_out_a_project_that_runs(tmp_path: Path) -> None:
 @pytest.mark.parametrize("verb", ["search", "evaluate", "show", "envs", "policies", "new"])
 def test_every_verb_has_help(verb: str) -> None:
     assert f"law-rl {verb}" in law_rl(verb, "--help").stdout
+
+
+def test_the_version_is_printed() -> None:
+    assert law_rl("--version").stdout.strip() == __version__
 
 
 def test_the_help_of_an_experiment_lists_its_fields() -> None:
