@@ -14,8 +14,8 @@ class Episode:
     """One whole training as a policy saw it, in float32; S stages under the policy.
 
     observations [S + 1, O] (the last one after the final stage), actions [S, A], rewards [S]; `metric` and
-    `twin_metric` at the end in points; mean weights of clean and mislabelled samples per stage [S], NaN where not
-    known.
+    `twin_metric` at the end in points; mean weights of clean and mislabelled samples per stage [S], and of samples by
+    their loss [S, bins] (`law_rl.stage_weights`), NaN where not known.
     """
 
     training_seed: int
@@ -27,6 +27,7 @@ class Episode:
     failure: str
     weight_clean: torch.Tensor
     weight_mislabelled: torch.Tensor
+    weight_by_loss: torch.Tensor
 
     @property
     def advantage(self) -> float:

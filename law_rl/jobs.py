@@ -1,6 +1,5 @@
 """Jobs: the pieces of work that a search and an evaluation hand to workers, each a whole training."""
 
-import math
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any, Protocol
@@ -11,6 +10,7 @@ from law_rl.actor import MlpActor, TableActor
 from law_rl.agent import Episode
 from law_rl.learner import Directive, Learner, Task
 from law_rl.stage_env import StageEnv, StageEnvConfig
+from law_rl.stage_weights import WeightSummary
 from law_rl.twins import Curve, TwinBook, train_twin
 
 
@@ -123,7 +123,7 @@ def run_episode(env: StageEnv, actor: TableActor | MlpActor, training_seed: int)
     """One training of the environment under an actor."""
     observation, info = env.reset(options={"training_seed": training_seed})
     observations, actions, rewards = [torch.from_numpy(observation)], [], []
-    weights: list[tuple[float, float]] = []
+    weights: list[WeightSummary] = []
     terminated = False
     while not terminated:
         action = actor.act(observations[-1], env.learner.stage)
@@ -131,8 +131,7 @@ def run_episode(env: StageEnv, actor: TableActor | MlpActor, training_seed: int)
         observations.append(torch.from_numpy(observation))
         actions.append(action)
         rewards.append(reward)
-        weights.append((info.get("weight_clean", math.nan), info.get("weight_mislabelled", math.nan)))
-    clean, mislabelled = torch.tensor(weights).unbind(dim=1)
+        weights.append(env.weights)
     return Episode(
         training_seed=training_seed,
         observations=torch.stack(observations),
@@ -141,6 +140,7 @@ def run_episode(env: StageEnv, actor: TableActor | MlpActor, training_seed: int)
         metric=info["metric"],
         twin_metric=info["twin_metric"],
         failure=info.get("failure", ""),
-        weight_clean=clean,
-        weight_mislabelled=mislabelled,
+        weight_clean=torch.tensor([summary.clean for summary in weights]),
+        weight_mislabelled=torch.tensor([summary.mislabelled for summary in weights]),
+        weight_by_loss=torch.tensor([summary.by_loss for summary in weights]),
     )

@@ -9,6 +9,7 @@ from typing import Any, Literal, Protocol, Self
 import torch
 
 from law_rl.observation import StageView
+from law_rl.stage_weights import WeightSummary
 from law_rl.weighting import Uniform, Weighting
 
 SplitName = Literal["train", "validation", "test"]
@@ -31,8 +32,6 @@ class StageReport:
     """What one stage of training did.
 
     `view` is what a follower could know at its end. `failure` says why training cannot go on (empty: it can).
-    `weight_clean` and `weight_mislabelled` are mean sample weights of the stage, NaN where labels are not known to be
-    right or wrong.
     """
 
     view: StageView
@@ -40,8 +39,7 @@ class StageReport:
     epochs: int
     iterations: int
     failure: str = ""
-    weight_clean: float = float("nan")
-    weight_mislabelled: float = float("nan")
+    weights: WeightSummary = field(default_factory=WeightSummary)
 
 
 class Learner(Protocol):

@@ -7,6 +7,8 @@ from dataclasses import asdict, is_dataclass
 from pathlib import Path
 from typing import Any
 
+import torch
+
 import law_rl
 from law_rl.evaluate import Follow, applicable, evaluate
 from law_rl.experiment import Experiment
@@ -15,6 +17,7 @@ from law_rl.jobs import Workers
 from law_rl.progress import Progress
 from law_rl.search import Search
 from law_rl.selection import plain
+from law_rl.stage_weights import BINS
 
 
 class RunError(ValueError):
@@ -123,6 +126,8 @@ def write_stages(path: Path, search: Search) -> None:
             "weight_clean": _mean([float(episode.weight_clean[stage]) for episode in episodes]),
             "weight_mislabelled": _mean([float(episode.weight_mislabelled[stage]) for episode in episodes]),
         }
+        by_loss = torch.stack([episode.weight_by_loss[stage] for episode in episodes]).nanmean(dim=0).tolist()
+        weights |= dict(zip(BINS, by_loss, strict=True))
         rows.append({"stage": warmup + stage, **dict(zip(names, actions, strict=True)), **weights})
     _write_csv(path, rows)
 

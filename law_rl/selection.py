@@ -46,6 +46,7 @@ def as_twin(episode: Episode) -> Episode:
         failure="",
         weight_clean=unknown,
         weight_mislabelled=unknown,
+        weight_by_loss=torch.full_like(episode.weight_by_loss, math.nan),
     )
 
 

@@ -12,6 +12,7 @@ from law_rl.actions import SampleWeights
 from law_rl.learner import BASELINE, Directive, Learner, Snapshot, StageReport, Task
 from law_rl.observation import ENTRIES, FOLLOWER, check_observation_names, observe
 from law_rl.rewards import Progress, Reward, RewardName
+from law_rl.stage_weights import WeightSummary
 from law_rl.twins import TwinBook
 
 Observation = npt.NDArray[np.float32]
@@ -89,7 +90,7 @@ class StageEnv(gymnasium.Env[Observation, Observation]):
         self._learner: Learner | None = None
         self._training_seed, self._failed = config.first_seed, False
         self._last = (0.0, 0.0)
-        self._weights: dict[str, float] = {}
+        self.weights = WeightSummary()
 
     @property
     def learner(self) -> Learner:
@@ -112,7 +113,7 @@ class StageEnv(gymnasium.Env[Observation, Observation]):
             )
         metric, twin = self._metrics()
         self._reward.start(metric, twin)
-        self._weights = {}
+        self.weights = WeightSummary()
         return self._observe(), self._info()
 
     def _choose_seed(self, seed: int | None, options: Mapping[str, Any]) -> int:
@@ -134,7 +135,7 @@ class StageEnv(gymnasium.Env[Observation, Observation]):
             self._resynced = self._train_twin()
         report = self.learner.train_stage(directive)
         metric, twin = self._metrics()
-        self._weights = {"weight_clean": report.weight_clean, "weight_mislabelled": report.weight_mislabelled}
+        self.weights = report.weights
         self._failed = bool(report.failure) or not np.isfinite(metric)
         if self._failed:
             info = self._info() | {"failure": report.failure or "the validation metric is not finite"}
@@ -172,13 +173,14 @@ class StageEnv(gymnasium.Env[Observation, Observation]):
 
     def _info(self) -> dict[str, Any]:
         metric, twin = (value if np.isfinite(value) else 0.0 for value in self._last)
+        known = {"weight_clean": self.weights.clean, "weight_mislabelled": self.weights.mislabelled}
         return {
             "stage": self.learner.stage,
             "training_seed": self._training_seed,
             "metric": metric,
             "twin_metric": twin,
             "advantage": metric - twin,
-        } | {name: weight for name, weight in self._weights.items() if np.isfinite(weight)}
+        } | {name: weight for name, weight in known.items() if np.isfinite(weight)}
 
     def snapshot(self) -> _EnvSnapshot:
         """Everything that the running episode goes on from, as a copy."""
@@ -199,5 +201,5 @@ class StageEnv(gymnasium.Env[Observation, Observation]):
         self._reward.restore(snapshot["reward"])
         self._last, self._failed = snapshot["last"], snapshot["failed"]
         self.np_random.bit_generator.state = dict(snapshot["np_random"])
-        self._weights = {}
+        self.weights = WeightSummary()
         return self._observe()

@@ -18,6 +18,7 @@ from law_rl.data.dataset import Dataset, Split, normalise
 from law_rl.features import Batch, Features, check_feature_names
 from law_rl.learner import Directive, Snapshot, SplitName, StageReport
 from law_rl.observation import StageView
+from law_rl.stage_weights import StageWeights
 from law_rl.weigher import Weigher
 from law_rl.weighting import gradient_weights
 
@@ -104,15 +105,14 @@ class ClassificationLearner:
         self.network.train()
         start, end = self._boundary(self.stage), self._boundary(self.stage + 1)
         batches: list[torch.Tensor] = []
-        weight_sums = _WeightSums(self.mislabelled)
+        weights = StageWeights(self.mislabelled)
         for iteration in range(start, end):
             epoch, place = divmod(iteration, self._per_epoch)
             if place == 0 or not batches:
                 batches = self._epoch(epoch)
-            weight_sums.add(batches[place], self._step(batches[place], iteration))
+            weights.add(batches[place], *self._step(batches[place], iteration))
         self._weigher.statistics.flush()
         self.stage += 1
-        clean, mislabelled = weight_sums.means()
         view = self.view()
         finite = all(map(math.isfinite, (view.ema_loss, *view.loss_quantiles)))
         failure = "" if finite else "the training loss is not finite"
@@ -122,8 +122,7 @@ class ClassificationLearner:
             epochs=self.config.epochs,
             iterations=end - start,
             failure=failure,
-            weight_clean=clean,
-            weight_mislabelled=mislabelled,
+            weights=weights.summary(),
         )
 
     def _boundary(self, stage: int) -> int:
@@ -136,7 +135,7 @@ class ClassificationLearner:
             self.network.train()
         return epoch_batches(epoch_order(size, self.seed, epoch, device=device), self.config.batch_size)
 
-    def _step(self, ids: torch.Tensor, iteration: int) -> torch.Tensor | None:
+    def _step(self, ids: torch.Tensor, iteration: int) -> tuple[torch.Tensor, torch.Tensor | None]:
         self._set_rate(learning_rate(self.config.optimiser, iteration / self._iterations))
         targets = self.dataset.train.targets.index_select(0, ids)
         if self.config.network.dropout > 0:
@@ -150,7 +149,7 @@ class ClassificationLearner:
         gradient = gradient_weights(batch.losses, weights, relative=self._weigher.rule.relative)
         losses.backward(gradient)  # type: ignore[no-untyped-call]
         self.optimiser.step()
-        return weights
+        return batch.losses, weights
 
     def _batch_inputs(self, ids: torch.Tensor, iteration: int) -> torch.Tensor:
         if self._inputs is not None:
@@ -223,27 +222,6 @@ class ClassificationLearner:
         twin = ClassificationLearner(self.config, self.dataset, self.seed)
         twin.restore(self.snapshot())
         return twin
-
-
-class _WeightSums:
-    """Sums of the sample weights of clean and mislabelled samples over a stage, kept on the device."""
-
-    def __init__(self, mislabelled: torch.Tensor | None) -> None:
-        self._mislabelled = mislabelled
-        self._ids: list[torch.Tensor] = []
-        self._weights: list[torch.Tensor] = []
-
-    def add(self, ids: torch.Tensor, weights: torch.Tensor | None) -> None:
-        if self._mislabelled is not None and weights is not None:
-            self._ids.append(ids)
-            self._weights.append(weights)
-
-    def means(self) -> tuple[float, float]:
-        """Mean weight of clean and of mislabelled samples; NaN where there are none or all counted the same."""
-        if self._mislabelled is None or not self._ids:
-            return math.nan, math.nan
-        wrong, weights = self._mislabelled[torch.cat(self._ids)], torch.cat(self._weights)
-        return weights[~wrong].mean().item(), weights[wrong].mean().item()
 
 
 @contextlib.contextmanager

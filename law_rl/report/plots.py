@@ -20,6 +20,7 @@ from law_rl.report.meanings import MEANINGS
 from law_rl.report.outcome import plain_name
 from law_rl.report.run_directory import Comparison, EpisodeRow
 from law_rl.report.words import sample_weights
+from law_rl.stage_weights import BINS, LOSS_EDGES
 
 ACCENT, WARN, GREY, INK = "#0b5cad", "#b8480e", "#8a93a0", "#1f2933"
 WIDTH = 8.4
@@ -159,6 +160,21 @@ def draw_weights(figure: Figure, action: SampleWeights, actions: Mapping[int, Se
     ticks = stages[:: math.ceil(len(stages) / 10)]
     figure.colorbar(ScalarMappable(norm, colours), ax=panels, label="stage", ticks=ticks).minorticks_off()
     figure.supylabel("weight of a sample", fontsize=9)
+
+
+def draw_weight_by_loss(figure: Figure, stages: Sequence[Mapping[str, float]]) -> None:
+    """The mean weight of the samples in each bin of losses, one line a stage; bins without a sample leave a gap."""
+    axes = figure.subplots()
+    colours, norm = _stage_colours([int(row["stage"]) for row in stages])
+    axes.axhline(1.0, color=GREY, linewidth=0.9, linestyle=":")
+    for row in stages:
+        values = [row.get(name, math.nan) for name in BINS]
+        axes.plot(range(len(BINS)), values, color=colours(norm(row["stage"])), marker="o", markersize=4)
+    labels = [f"to {edge:g}" for edge in LOSS_EDGES] + [f"over {LOSS_EDGES[-1]:g}"]
+    axes.set(xticks=range(len(BINS)), ylim=(-0.06, 2.06), xlabel="loss of the sample, nats")
+    axes.set_xticklabels(labels)
+    axes.set_title("mean weight of a sample", loc="left")
+    figure.colorbar(ScalarMappable(norm, colours), ax=axes, label="stage").minorticks_off()
 
 
 def draw_shares(figure: Figure, stages: Sequence[Mapping[str, float]]) -> None:

@@ -13,6 +13,7 @@ from law_rl.report.meanings import MEANINGS
 from law_rl.report.outcome import plain_name
 from law_rl.report.run_directory import Comparison, Run
 from law_rl.report.tables import comparison_table, stage_table
+from law_rl.stage_weights import BINS
 
 
 def sections(run: Run) -> Iterator[str]:
@@ -21,6 +22,7 @@ def sections(run: Run) -> Iterator[str]:
         yield _comparison(run.comparison)
     yield _search(run)
     yield _weights(run)
+    yield _by_loss(run)
     yield _shares(run)
     if run.comparison:
         yield _section("All curricula", comparison_table(run.comparison) + _note(_PAIRED))
@@ -131,6 +133,20 @@ def _weights(run: Run) -> str:
 def _meanings(features: tuple[str, ...]) -> str:
     items = "".join(f"<li><b>{escape(name)}</b>: {escape(MEANINGS[name].clause)}</li>" for name in features)
     return f'\n<ul class="note">{items}</ul>'
+
+
+def _by_loss(run: Run) -> str:
+    title = "Weight against loss"
+    rows = [row for row in run.stages if any(math.isfinite(row.get(name, math.nan)) for name in BINS)]
+    if not rows:
+        return _section(title, _note("No stage of this schedule weighted its samples, so this plot is left out."))
+    alt = f"Mean sample weight by the sample's loss, one line for each of {len(rows)} stages."
+    caption = (
+        "What samples of each range of losses counted in each stage, on average over the trainings that confirmed the "
+        "policy; from dark (early) to light (late)."
+    )
+    draw = partial(plots.draw_weight_by_loss, stages=rows)
+    return _section(title, _figure(draw, 3.2, name="weight-by-loss", alt=alt, caption=caption))
 
 
 def _shares(run: Run) -> str:

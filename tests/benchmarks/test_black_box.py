@@ -29,6 +29,7 @@ def episode(actor: TableActor, *, failure: str = "") -> Episode:
         failure=failure,
         weight_clean=nothing,
         weight_mislabelled=nothing,
+        weight_by_loss=nothing[:, None],
     )
 
 

@@ -183,6 +183,7 @@ def episode(advantage: float, seed: int) -> Episode:
         failure="",
         weight_clean=nothing,
         weight_mislabelled=nothing,
+        weight_by_loss=nothing[:, None],
     )
 
 

@@ -49,6 +49,7 @@ def fabricate() -> Fabricate:
             failure="",
             weight_clean=unknown,
             weight_mislabelled=unknown,
+            weight_by_loss=unknown[:, None],
         )
 
     return episode

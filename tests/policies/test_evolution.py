@@ -33,6 +33,7 @@ def episode(advantage: float, failure: str = "") -> Episode:
         failure=failure,
         weight_clean=nothing,
         weight_mislabelled=nothing,
+        weight_by_loss=nothing[:, None],
     )
 
 

@@ -248,7 +248,7 @@ def test_stages_cover_every_batch_of_every_epoch_exactly_once(
 Weigh = Callable[[torch.Tensor, torch.Tensor, torch.Tensor], torch.Tensor]
 
 
-def by_hand(learner: ClassificationLearner, weigh: Weigh) -> list[torch.Tensor]:
+def by_hand(learner: ClassificationLearner, weigh: Weigh, *, relative: bool = True) -> list[torch.Tensor]:
     """Trains an MLP of PLAIN with plain PyTorch; `weigh(ids, losses, losses of the whole set at the epoch's start)`."""
     config, train_set = learner.config, learner.dataset.train
     network = torch.nn.Sequential(
@@ -268,7 +268,8 @@ def by_hand(learner: ClassificationLearner, weigh: Weigh) -> list[torch.Tensor]:
             losses = functional.cross_entropy(network(inputs[ids]), train_set.targets[ids], reduction="none")
             weights = weigh(ids, losses.detach(), whole)
             optimiser.zero_grad()
-            ((weights * losses).sum() / weights.sum().clamp_min(1e-8)).backward()
+            total = weights.sum().clamp_min(1e-8) if relative else len(ids)
+            ((weights * losses).sum() / total).backward()
             optimiser.step()
     return [parameter.detach() for parameter in network.parameters()]
 
@@ -302,7 +303,7 @@ def test_training_is_a_plain_loop_over_the_weighted_loss(name: str, stages: int)
     """With stages of whole epochs; `keep_lowest` ranks the whole set at the start of each epoch."""
     rule, weigh = RULES[name]
     learner = make(stages=stages)
-    expected = by_hand(learner, weigh)
+    expected = by_hand(learner, weigh, relative=name != "focal")
     while learner.stage < learner.stages:
         learner.train_stage(rule)
     for own, other in zip(learner.network.parameters(), expected, strict=True):
@@ -337,20 +338,20 @@ def test_mean_weights_of_clean_and_mislabelled_samples() -> None:
     assert learner.mislabelled is not None
     weights = tuple(float(i) for i in range(SAMPLES))
     report = learner.train_stage(Directive(weighting=ByIndex(weights=weights)))
-    assert report.weight_mislabelled == pytest.approx(sum(range(7)) / 7)
-    assert report.weight_clean == pytest.approx(sum(range(7, SAMPLES)) / (SAMPLES - 7))
+    assert report.weights.mislabelled == pytest.approx(sum(range(7)) / 7)
+    assert report.weights.clean == pytest.approx(sum(range(7, SAMPLES)) / (SAMPLES - 7))
     oracle = tuple((~learner.mislabelled).float().tolist())
     report = learner.train_stage(Directive(weighting=ByIndex(weights=oracle)))
-    assert (report.weight_clean, report.weight_mislabelled) == (1.0, 0.0)
+    assert (report.weights.clean, report.weights.mislabelled) == (1.0, 0.0)
     report = learner.train_stage(BASELINE)
-    assert math.isnan(report.weight_clean) and math.isnan(report.weight_mislabelled)
+    assert math.isnan(report.weights.clean) and math.isnan(report.weights.mislabelled)
 
 
 def test_mean_weights_are_unknown_where_labels_are_not_known_to_be_wrong() -> None:
     learner = make()
     assert learner.mislabelled is None
     report = learner.train_stage(Directive(weighting=ByIndex(weights=INDEXED)))
-    assert math.isnan(report.weight_clean) and math.isnan(report.weight_mislabelled)
+    assert math.isnan(report.weights.clean) and math.isnan(report.weights.mislabelled)
 
 
 def test_the_oracle_ignores_what_the_mislabelled_samples_look_like() -> None:

@@ -15,6 +15,7 @@ from law_rl.report.html import write_report
 from law_rl.report.plots import confirmed
 from law_rl.report.run_directory import EpisodeRow
 from law_rl.schedule import Schedule, ScheduleError
+from law_rl.stage_weights import BINS
 
 NASTY = '<script>alert("x")</script> & $x_1$'
 VOID = ("meta",)
@@ -91,13 +92,17 @@ def make_run(directory: Path, *, evaluated: bool, name: str = "tiny", known: boo
     write_rows(
         directory / "stages.csv",
         [
-            {"stage": 0, **dict.fromkeys(HEAD.names, ""), "weight_clean": "", "weight_mislabelled": ""},
+            {
+                "stage": 0,
+                **dict.fromkeys((*HEAD.names, "weight_clean", "weight_mislabelled", *(BINS if known else ())), ""),
+            },
             *(
                 {
                     "stage": 1 + k,
                     **dict(zip(HEAD.names, action, strict=True)),
                     "weight_clean": 1.2345 if known else "nan",
                     "weight_mislabelled": 0.5 - k / 4 if known else "",
+                    **({name: 2.0 - place / 4 for place, name in enumerate(BINS)} if known else {}),
                 }
                 for k, action in enumerate(ACTIONS)
             ),
@@ -204,8 +209,8 @@ def test_the_page_fetches_nothing(full_page: Page) -> None:
 
 
 def test_every_plot_has_words_beside_it(full_page: Page) -> None:
-    assert full_page.tags["svg"] == full_page.tags["figure"] == full_page.tags["figcaption"] == 4
-    assert full_page.values("role") == ["img"] * 4
+    assert full_page.tags["svg"] == full_page.tags["figure"] == full_page.tags["figcaption"] == 5
+    assert full_page.values("role") == ["img"] * 5
     assert all(len(label) > 40 for label in full_page.values("aria-label"))
     assert full_page.tags["text"] > 40  # text stays text
 
@@ -256,3 +261,11 @@ def test_the_candidate_with_the_best_mean_comes_first() -> None:
         for k, (candidate, gain) in enumerate(gains)
     ]
     assert list(confirmed(rows)) == [1, 2, 0]
+
+
+def test_weight_against_loss_is_drawn_where_it_is_known(tmp_path: Path) -> None:
+    known = write_report(make_run(tmp_path / "known", evaluated=True)).read_text(encoding="utf-8")
+    unknown = write_report(make_run(tmp_path / "unknown", evaluated=True, known=False)).read_text(encoding="utf-8")
+    assert "loss of the sample, nats" in known
+    assert "loss of the sample, nats" not in unknown
+    assert "No stage of this schedule weighted its samples" in unknown
