@@ -15,7 +15,7 @@ from rich.console import Console
 from rich.table import Table
 
 from law_rl import project
-from law_rl.evaluate import Evaluation, Follow, applicable
+from law_rl.evaluate import Evaluation, Follow, applicable, check_fits
 from law_rl.evaluate import evaluate as run_evaluation
 from law_rl.experiment import Experiment
 from law_rl.files import write_json
@@ -63,12 +63,7 @@ def evaluate(command: "EvaluateCommand", overrides: Sequence[str]) -> None:
     """Holds a schedule against the baselines of an experiment."""
     schedule = Schedule.load(command.schedule)
     root, experiment = load(command.experiment, overrides)
-    missing = set(schedule.action.features) - set(experiment.task.learner(experiment.env.first_seed).feature_names)
-    if missing:
-        raise ValueError(
-            f"the schedule weights by {', '.join(sorted(missing))}, which {experiment.name} does not offer: "
-            f"add --task.training.features {' '.join(schedule.action.features)}"
-        )
+    check_fits(schedule, experiment)
     if command.seeds is not None:
         evaluation = dataclasses.replace(experiment.evaluation, seeds=command.seeds)
         experiment = dataclasses.replace(experiment, evaluation=evaluation)

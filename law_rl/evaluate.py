@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any, ClassVar
 
 from law_rl.experiment import Experiment
+from law_rl.features import REMEMBERING
 from law_rl.files import write_json
 from law_rl.jobs import Curriculum, TrainingJob, Workers
 from law_rl.learner import Directive, Learner
@@ -101,6 +102,22 @@ def _kept(checkpoint: Path | None, experiment: Experiment) -> dict[str, float]:
     kept = json.loads(checkpoint.read_text(encoding="utf-8"))
     results: dict[str, float] = kept["results"] if kept["setting"] == repr(experiment.setting) else {}
     return results
+
+
+def check_fits(schedule: Schedule, experiment: Experiment) -> None:
+    """ValueError where the experiment's training does not offer what the schedule weights by."""
+    features, task = schedule.action.features, experiment.task
+    missing = set(features) - set(task.learner(experiment.env.first_seed).feature_names)
+    if missing:
+        raise ValueError(
+            f"the schedule weights by {', '.join(sorted(missing))}, which {experiment.name} does not offer: "
+            f"add --task.training.features {' '.join(features)}"
+        )
+    if schedule.memory_decay != task.memory_decay and any(name in REMEMBERING for name in features):
+        raise ValueError(
+            f"the schedule remembers samples with decay {schedule.memory_decay}, {experiment.name} with "
+            f"{task.memory_decay}: add --task.training.memory-decay {schedule.memory_decay}"
+        )
 
 
 def applicable(baselines: Sequence[Curriculum], experiment: Experiment) -> list[Curriculum]:

@@ -107,6 +107,20 @@ def test_evaluate_prints_json(run: Path, tmp_path: Path) -> None:
     assert json.loads(out.read_text()) == result
 
 
+@pytest.mark.parametrize(
+    ("change", "remedy"),
+    [
+        (("--task.training.features", "loss"), "--task.training.features own_confidence_in_class"),
+        (("--task.training.memory-decay", "0.9"), "--task.training.memory-decay 0.6"),
+    ],
+)
+def test_a_schedule_that_does_not_fit_is_refused_with_the_remedy(
+    run: Path, change: tuple[str, str], remedy: str
+) -> None:
+    arguments = [str(run / "schedule.safetensors"), "quickstart", "--workers", "0", *TINY, *change]
+    assert remedy in law_rl("evaluate", *arguments, status=2).stderr
+
+
 def test_show_says_what_a_schedule_does(run: Path) -> None:
     text = law_rl("show", str(run / "schedule.safetensors")).stdout
     schedule = Schedule.load(run / "schedule.safetensors")
