@@ -43,7 +43,8 @@ class StageWeights:
             return WeightSummary()
         weights, losses = torch.cat(self._weights), torch.cat(self._losses)
         bins = torch.bucketize(losses, losses.new_tensor(LOSS_EDGES))
-        by_loss = tuple(_mean(weights[bins == place]) for place in range(len(BINS)))
+        sums = weights.new_zeros(len(BINS)).index_add(0, bins, weights)
+        by_loss = tuple((sums / torch.bincount(bins, minlength=len(BINS))).tolist())
         if self._mislabelled is None:
             return WeightSummary(by_loss=by_loss)
         wrong = self._mislabelled[torch.cat(self._ids)]

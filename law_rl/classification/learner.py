@@ -79,7 +79,8 @@ class ClassificationLearner:
         )
         if config.channels_last:
             self.network = self.network.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
-        self.optimiser = build_optimiser(config.optimiser, self.network.parameters())
+        self._parameters = list(self.network.parameters())
+        self.optimiser = build_optimiser(config.optimiser, self._parameters)
         targets = self.dataset.train.targets
         self._weigher = Weigher(
             Features(config.features, classes=classes, targets=targets, memory_decay=config.memory_decay)
@@ -145,7 +146,8 @@ class ClassificationLearner:
         losses = functional.cross_entropy(logits.float(), targets, reduction="none")
         batch = Batch(losses=losses.detach(), logits=logits.detach(), targets=targets, ids=ids)
         weights = self._weigher.weights(batch)
-        self.optimiser.zero_grad(set_to_none=True)
+        for parameter in self._parameters:
+            parameter.grad = None
         gradient = gradient_weights(batch.losses, weights, relative=self._weigher.rule.relative)
         losses.backward(gradient)  # type: ignore[no-untyped-call]
         self.optimiser.step()
