@@ -45,8 +45,9 @@ class Weigher:
         """Whether `rank` is wanted at the start of each epoch."""
         return isinstance(self.rule, KeepLowest)
 
+    @torch.no_grad()
     def weights(self, batch: Batch) -> torch.Tensor | None:
-        """Sample weights [B], None for uniform; remembers the batch's losses, which are detached."""
+        """Sample weights [B], None for uniform; remembers the batch's losses."""
         self._features.remember(batch)
         weights = self._apply(batch)
         self.statistics.record(batch.losses, weights)
