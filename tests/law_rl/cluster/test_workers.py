@@ -17,16 +17,25 @@ pytestmark = pytest.mark.ray
 
 
 def worker_processes() -> list[int]:
-    """Process identities of the live workers of this machine."""
+    """Process identities of the live workers that this process started; those of other runs are not ours to kill."""
     found = []
     for process in Path("/proc").glob("[0-9]*"):
         try:
-            command = (process / "cmdline").read_bytes()
+            ours = (process / "cmdline").read_bytes().startswith(b"ray::_Worker") and descends(int(process.name))
         except OSError:
             continue
-        if command.startswith(b"ray::_Worker"):
+        if ours:
             found.append(int(process.name))
     return found
+
+
+def descends(process: int) -> bool:
+    """Whether a process has this one among its parents."""
+    while process > 1:
+        process = int(Path(f"/proc/{process}/stat").read_text().rpartition(")")[2].split()[1])
+        if process == os.getpid():
+            return True
+    return False
 
 
 def kill_at(jobs: int, victims: int) -> Callable[[Search], None]:
