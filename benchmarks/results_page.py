@@ -1,6 +1,7 @@
 """Writes docs/results.md from what the benchmarks and recorded runs left in benchmarks/results.
 
-A run is recorded by copying its result.json to benchmarks/results/run_NAME.json.
+A run is recorded by copying its result.json, or what `law-rl evaluate --out` wrote, to
+benchmarks/results/run_NAME.json.
 """
 
 import json
@@ -42,16 +43,24 @@ def run_section(result: dict[str, Any]) -> str:
     evaluation = Evaluation(metric=result["metric"], seeds=tuple(result["seeds"]), values=values)
     names = sorted(values, key=lambda name: -evaluation.interval(name).mean)
     rows = [(n, str(evaluation.interval(n)), signed(evaluation.gain(n)) if n != UNIFORM else "") for n in names]
-    search, closed = result["search"], result["gap_closed"]
+    closed = result["gap_closed"]
     low, high = result["gain"]["ci95"]
     gain = Interval(mean=result["gain"]["mean"], low=low, high=high)
     share = f", {100 * closed:.0f} % of the gap between uniform and oracle" if closed is not None else ""
-    text = (
-        f"{LEARNED} over {UNIFORM}: {signed(gain)} points{share}. Search: {search['trainings']} trainings for "
-        f"{search['episodes']} episodes in {search['wall_s']:.0f} s with {search['workers']} workers, without the "
-        f"evaluation. `law-rl search experiments/{result['experiment']}.py`."
-    )
+    text = f"{LEARNED} over {UNIFORM}: {signed(gain)} points{share}. {origin(result)}"
     return f"{text}\n\n{markdown_table(('curriculum', result['metric'], 'over uniform'), rows)}"
+
+
+def origin(result: dict[str, Any]) -> str:
+    """How the schedule of a recorded result was come by, and the command."""
+    if "search" not in result:
+        digest = result["schedule"][:12]
+        return f"`law-rl evaluate SCHEDULE experiments/{result['experiment']}.py`, for the schedule with hash {digest}."
+    search = result["search"]
+    return (
+        f"Search: {search['trainings']} trainings for {search['episodes']} episodes in {search['wall_s']:.0f} s with "
+        f"{search['workers']} workers, without the evaluation. `law-rl search experiments/{result['experiment']}.py`."
+    )
 
 
 def page(results: Path) -> str:
@@ -63,7 +72,7 @@ def page(results: Path) -> str:
     ]
     for path in sorted(results.glob("run_*.json")):
         result = json.loads(path.read_text())
-        parts += [f"## The run `{result['experiment']}`", run_section(result)]
+        parts += [f"## `{path.stem.removeprefix('run_')}`", run_section(result)]
     for name, title in SECTIONS.items():
         path = results / f"{name}.md"
         if path.is_file():
