@@ -4,6 +4,7 @@ import io
 import math
 import re
 from collections.abc import Callable, Mapping, Sequence
+from typing import Any
 
 import matplotlib
 import matplotlib.style
@@ -139,6 +140,13 @@ def _stage_colours(stages: Sequence[int]) -> tuple[ListedColormap, BoundaryNorm]
     return colours, BoundaryNorm(np.arange(stages[0], stages[-1] + 2) - 0.5, len(stages))
 
 
+def _stage_bar(figure: Figure, panels: Any, stages: Sequence[int]) -> None:
+    """The colour bar that says which colour is which stage, ten of them named at most."""
+    colours, norm = _stage_colours(stages)
+    ticks = stages[:: math.ceil(len(stages) / 10)]
+    figure.colorbar(ScalarMappable(norm, colours), ax=panels, label="stage", ticks=ticks).minorticks_off()
+
+
 def draw_weights(figure: Figure, action: SampleWeights, actions: Mapping[int, Sequence[float]]) -> None:
     """A panel a feature: what a sample counts against this feature, the others at 0; one curve a stage."""
     columns = min(len(action.features), 3)
@@ -157,15 +165,15 @@ def draw_weights(figure: Figure, action: SampleWeights, actions: Mapping[int, Se
         panel.set_title(name, loc="left")
     for panel in panels.flat[len(action.features) :]:
         panel.set_axis_off()
-    ticks = stages[:: math.ceil(len(stages) / 10)]
-    figure.colorbar(ScalarMappable(norm, colours), ax=panels, label="stage", ticks=ticks).minorticks_off()
+    _stage_bar(figure, panels, stages)
     figure.supylabel("weight of a sample", fontsize=9)
 
 
 def draw_weight_by_loss(figure: Figure, stages: Sequence[Mapping[str, float]]) -> None:
     """The mean weight of the samples in each bin of losses, one line a stage; bins without a sample leave a gap."""
     axes = figure.subplots()
-    colours, norm = _stage_colours([int(row["stage"]) for row in stages])
+    numbers = [int(row["stage"]) for row in stages]
+    colours, norm = _stage_colours(numbers)
     axes.axhline(1.0, color=GREY, linewidth=0.9, linestyle=":")
     for row in stages:
         values = [row.get(name, math.nan) for name in BINS]
@@ -174,7 +182,7 @@ def draw_weight_by_loss(figure: Figure, stages: Sequence[Mapping[str, float]]) -
     axes.set(xticks=range(len(BINS)), ylim=(-0.06, 2.06), xlabel="loss of the sample, nats")
     axes.set_xticklabels(labels)
     axes.set_title("mean weight of a sample", loc="left")
-    figure.colorbar(ScalarMappable(norm, colours), ax=axes, label="stage").minorticks_off()
+    _stage_bar(figure, axes, numbers)
 
 
 def draw_shares(figure: Figure, stages: Sequence[Mapping[str, float]]) -> None:
