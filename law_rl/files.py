@@ -15,14 +15,21 @@ _TENSOR, _TEXT = "tensor:", "text:"  # the latter marks strings that begin like 
 
 
 def write_atomic(path: Path, content: bytes) -> None:
-    """Writes `content` to a temporary name beside `path`, flushes it to the disk and renames it into place."""
+    """Writes `content` to a temporary name beside `path`, flushes it to the disk and renames it into place.
+
+    Where that fails (a full disk), what was at `path` stays and the temporary file goes.
+    """
     path.parent.mkdir(parents=True, exist_ok=True)
     temporary = path.with_name(f".{path.name}.{os.getpid()}.tmp")
-    with temporary.open("wb") as file:
-        file.write(content)
-        file.flush()
-        os.fsync(file.fileno())
-    temporary.replace(path)
+    try:
+        with temporary.open("wb") as file:
+            file.write(content)
+            file.flush()
+            os.fsync(file.fileno())
+        temporary.replace(path)
+    except OSError as error:
+        temporary.unlink(missing_ok=True)
+        raise OSError(error.errno, error.strerror, str(path)) from error
 
 
 def write_json(path: Path, value: Any) -> None:

@@ -8,10 +8,13 @@ import torch
 
 from law_rl.actor import MlpActor, TableActor
 from law_rl.agent import Episode
+from law_rl.failures import JobFailed, Place, TrainingRaised, located
 from law_rl.learner import Directive, Learner, Task
 from law_rl.stage_env import StageEnv, StageEnvConfig
 from law_rl.stage_weights import WeightSummary
 from law_rl.twins import Curve, TwinBook, train_twin
+
+TWIN, EPISODE = "twin", "episode"
 
 
 class Curriculum(Protocol):
@@ -45,7 +48,8 @@ class TwinJob:
     seed: int
 
     def run(self, worker: "WorkerState") -> Curve:
-        return train_twin(worker.setting.task, self.seed)
+        with located(Place(TWIN, self.seed)) as place:
+            return train_twin(worker.setting.task, self.seed, place)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -69,13 +73,15 @@ class TrainingJob:
     seed: int
 
     def run(self, worker: "WorkerState") -> float:
-        learner = worker.setting.task.learner(self.seed)
-        while learner.stage < learner.stages:
-            warm = learner.stage < worker.setting.env.warmup
-            report = learner.train_stage(Directive() if warm else self.curriculum.directive(learner))
-            if report.failure:
-                break
-        return learner.evaluate("test")[learner.metric]
+        with located(Place(self.curriculum.name, self.seed)) as place:
+            learner = worker.setting.task.learner(self.seed)
+            while learner.stage < learner.stages:
+                place.stage = learner.stage
+                warm = learner.stage < worker.setting.env.warmup
+                report = learner.train_stage(Directive() if warm else self.curriculum.directive(learner))
+                if report.failure:
+                    break
+            return learner.evaluate("test")[learner.metric]
 
 
 Job = TwinJob | EpisodeJob | TrainingJob
@@ -116,24 +122,35 @@ class LocalWorkers:
     def results(self) -> Iterator[tuple[str, Any]]:
         while self._queue:
             key, job = self._queue.pop(0)
-            yield key, self._state.run(job)
+            try:
+                result = self._state.run(job)
+            except TrainingRaised as error:
+                raise JobFailed(f"{key} raised: {error}", error.failure) from error
+            yield key, result
 
 
 def run_episode(env: StageEnv, actor: TableActor | MlpActor, training_seed: int) -> Episode:
-    """One training of the environment under an actor."""
-    observation, info = env.reset(options={"training_seed": training_seed})
+    """One training of the environment under an actor; TrainingRaised says where it raised."""
+    with located(Place(EPISODE, training_seed)) as place:
+        return _run_episode(env, actor, place)
+
+
+def _run_episode(env: StageEnv, actor: TableActor | MlpActor, place: Place) -> Episode:
+    observation, info = env.reset(options={"training_seed": place.training_seed})
     observations, actions, rewards = [torch.from_numpy(observation)], [], []
     weights: list[WeightSummary] = []
     terminated = False
     while not terminated:
         action = actor.act(observations[-1], env.learner.stage)
+        place.stage = env.learner.stage
+        place.actions.append(tuple(action.tolist()))
         observation, reward, terminated, _, info = env.step(action.numpy())
         observations.append(torch.from_numpy(observation))
         actions.append(action)
         rewards.append(reward)
         weights.append(env.weights)
     return Episode(
-        training_seed=training_seed,
+        training_seed=place.training_seed,
         observations=torch.stack(observations),
         actions=torch.stack(actions),
         rewards=torch.tensor(rewards),

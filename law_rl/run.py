@@ -10,11 +10,13 @@ from typing import Any
 import torch
 
 import law_rl
-from law_rl.evaluate import Follow, applicable, evaluate
+from law_rl.evaluate import Evaluation, Follow, applicable, evaluate
 from law_rl.experiment import Experiment
+from law_rl.failures import JobFailed
 from law_rl.files import write_atomic, write_json
 from law_rl.jobs import Workers
 from law_rl.progress import Progress
+from law_rl.replay import Invocation, write_failure
 from law_rl.search import Search
 from law_rl.selection import plain
 from law_rl.stage_weights import BINS
@@ -22,6 +24,10 @@ from law_rl.stage_weights import BINS
 
 class RunError(ValueError):
     """A run directory that cannot be used; its text says why and what to do."""
+
+
+class RunStopped(RuntimeError):
+    """A run that a training stopped; its text says where, and how to see it happen."""
 
 
 def choose_directory(root: Path, name: str, out: Path | None, *, resume: bool) -> Path:
@@ -51,6 +57,7 @@ def execute(
     workers: Workers,
     directory: Path,
     *,
+    invocation: Invocation,
     worker_count: int,
     resume: bool,
     started: float,
@@ -62,26 +69,40 @@ def execute(
     """
     write_json(directory / "config.json", resolved(experiment))
     search = Search(experiment, workers, directory, observer=progress.search, started=started)
-    if resume and search.checkpoint.is_file():
+    if resume and search.journal.exists:
         search.resume()
+    try:
+        evaluation = _search_and_evaluate(search, workers, directory, progress)
+    except JobFailed as error:
+        if error.failure is None:
+            raise
+        write_failure(directory, invocation, error.failure)
+        raise RunStopped(f"{error}. To see it happen: law-rl replay {directory}") from error
+    result = {"experiment": experiment.name, **evaluation.to_json(), "search": _counts(search, worker_count)}
+    write_json(directory / "result.json", result)
+    return result
+
+
+def _search_and_evaluate(search: Search, workers: Workers, directory: Path, progress: Progress) -> Evaluation:
+    experiment = search.experiment
     schedule = search.run()
     schedule.save(directory / "schedule.safetensors")
-    wall_s = search.wall_s()
     write_episodes(directory / "episodes.csv", search)
     write_stages(directory / "stages.csv", search)
     curricula = [*applicable(experiment.baselines, experiment), Follow(schedule=schedule)]
     checkpoint = directory / "checkpoints" / "evaluation.json"
-    evaluation = evaluate(experiment, curricula, workers, observer=progress.evaluation, checkpoint=checkpoint)
-    counts = {
+    return evaluate(experiment, curricula, workers, observer=progress.evaluation, checkpoint=checkpoint)
+
+
+def _counts(search: Search, worker_count: int) -> dict[str, Any]:
+    experiment = search.experiment
+    return {
         "episodes": experiment.search.episodes,
         "stages": experiment.search.episodes * (experiment.task.stages - experiment.env.warmup),
         "trainings": search.trainings_total,
-        "wall_s": round(wall_s, 2),
+        "wall_s": round(search.searched_s, 2),
         "workers": worker_count,
     }
-    result = {"experiment": experiment.name, **evaluation.to_json(), "search": counts}
-    write_json(directory / "result.json", result)
-    return result
 
 
 def resolved(experiment: Experiment) -> dict[str, Any]:

@@ -10,8 +10,8 @@ from typing import Any
 from law_rl.actor import MlpActor, TableActor, actor_from_tree
 from law_rl.agent import Agent, AgentSpec, Episode
 from law_rl.experiment import Experiment
-from law_rl.files import load_tree, save_tree
 from law_rl.jobs import EpisodeJob, TwinJob, Workers
+from law_rl.journal import Journal
 from law_rl.observation import ENTRIES
 from law_rl.schedule import Schedule
 from law_rl.selection import choose, make_schedule
@@ -20,7 +20,7 @@ from law_rl.twins import Curve
 
 @dataclass
 class SearchState:
-    """What a killed search resumes from; episodes [0, explored) explore, the rest confirm candidates.
+    """Where a search stands; episodes [0, explored) explore, the rest confirm candidates.
 
     `actors` holds those of episodes begun and not yet taken, `arrived` results that wait for their turn.
     """
@@ -32,27 +32,27 @@ class SearchState:
     leaders: list[tuple[float, int, TableActor | MlpActor]] = field(default_factory=list)
 
     def to_tree(self) -> dict[str, Any]:
+        """What the finished trainings do not tell."""
         return {
-            "curves": {str(seed): list(curve) for seed, curve in self.curves.items()},
-            "episodes": [episode.to_tree() for episode in self.episodes],
+            "taken": len(self.episodes),
             "actors": {str(index): actor.to_tree() for index, actor in self.actors.items()},
-            "arrived": {str(index): episode.to_tree() for index, episode in self.arrived.items()},
             "leaders": [[score, index, actor.to_tree()] for score, index, actor in self.leaders],
         }
 
     @staticmethod
-    def from_tree(tree: dict[str, Any]) -> "SearchState":
+    def from_tree(tree: dict[str, Any], curves: dict[int, Curve], episodes: dict[int, Episode]) -> "SearchState":
+        taken = tree["taken"]
         return SearchState(
-            curves={int(seed): tuple(curve) for seed, curve in tree["curves"].items()},
-            episodes=[Episode.from_tree(episode) for episode in tree["episodes"]],
+            curves=curves,
+            episodes=[episodes[index] for index in range(taken)],
             actors={int(index): actor_from_tree(actor) for index, actor in tree["actors"].items()},
-            arrived={int(index): Episode.from_tree(episode) for index, episode in tree["arrived"].items()},
+            arrived={index: episode for index, episode in episodes.items() if index >= taken},
             leaders=[(score, index, actor_from_tree(actor)) for score, index, actor in tree["leaders"]],
         )
 
 
 class Search:
-    """Learns a schedule for an experiment with the given workers, keeping a checkpoint in `directory`.
+    """Learns a schedule for an experiment with the given workers, keeping a journal in `directory`/checkpoints.
 
     `observer` is called after each job: it sees the search (`trainings_done`, `trainings_total`, `state`).
     """
@@ -67,9 +67,9 @@ class Search:
         started: float | None = None,
     ) -> None:
         self.experiment, self._workers, self._observer = experiment, workers, observer
-        self.checkpoint = directory / "checkpoints" / "search.safetensors"
+        self.journal = Journal(directory / "checkpoints")
         self._started = time.monotonic() if started is None else started
-        self._wall_before = 0.0
+        self._wall_before = self.searched_s = 0.0
         self.confirmed: list[Episode] = []
         self.state = SearchState()
         self._agent: Agent = experiment.agent.build(agent_spec(experiment))
@@ -84,14 +84,19 @@ class Search:
     def trainings_total(self) -> int:
         return self.experiment.env.pool + self.experiment.search.episodes
 
-    def resume(self) -> None:
-        """Goes on from the checkpoint in the directory; ValueError if it is of another experiment."""
-        tree = load_tree(self.checkpoint)
-        if tree["experiment"] != search_identity(self.experiment):
+    def resume(self, *, adopt: bool = False) -> None:
+        """Goes on from the journal; ValueError if it is of another experiment.
+
+        With `adopt` the agent alone may differ: a search goes on from where another stands, with its own settings.
+        """
+        tree, identity = self.journal.load_state(), search_identity(self.experiment)
+        differing = {name for name in identity if tree["experiment"].get(name) != identity[name]}
+        if differing - ({"agent"} if adopt else set()):
             raise ValueError(
-                f"{self.checkpoint} is of another configuration: give the same overrides as then, or another --out"
+                f"{self.journal.directory} is of another configuration ({', '.join(sorted(differing))} differ): give "
+                "the same overrides as then, or another --out"
             )
-        self.state = SearchState.from_tree(tree["state"])
+        self.state = SearchState.from_tree(tree["state"], self.journal.twins(), self.journal.episodes())
         self._agent.restore(tree["agent"])
         self._wall_before = tree["wall_s"]
 
@@ -101,20 +106,23 @@ class Search:
 
     def run(self) -> Schedule:
         """Runs the search to its end and returns the schedule."""
+        self.save()
         self._train_twins()
         self._explore()
-        return self._confirm()
+        schedule = self._confirm()
+        self.searched_s = self.wall_s()
+        self.save()
+        return schedule
 
-    def _save(self) -> None:
-        identity = search_identity(self.experiment)
-        save_tree(
-            self.checkpoint,
+    def save(self) -> None:
+        """Saves the agent's state; finished trainings are saved as they come."""
+        self.journal.save_state(
             {
-                "experiment": identity,
+                "experiment": search_identity(self.experiment),
                 "state": self.state.to_tree(),
                 "agent": self._agent.state(),
                 "wall_s": self.wall_s(),
-            },
+            }
         )
 
     def _train_twins(self) -> None:
@@ -122,29 +130,36 @@ class Search:
             if seed not in self.state.curves:
                 self._workers.submit(f"twin {seed}", TwinJob(seed=seed))
         for key, curve in self._workers.results():
-            self.state.curves[int(key.split()[1])] = curve
-            self._save()
+            seed = int(key.split()[1])
+            self.journal.add_twin(seed, curve)
+            self.state.curves[seed] = curve
             self._observer(self)
 
     def _explore(self) -> None:
         for index in range(len(self.state.episodes), min(len(self.state.episodes) + self._lag, self._explored)):
             self._begin(index)
+        self._take_in_order()
         for key, episode in self._workers.results():
-            self.state.arrived[int(key.split()[1])] = episode
+            self._arrive(key, episode)
             self._take_in_order()
-            self._save()
+            if self.journal.is_due:
+                self.save()
             self._observer(self)
+
+    def _arrive(self, key: str, episode: Episode) -> None:
+        index = int(key.split()[1])
+        self.journal.add_episode(index, episode)
+        self.state.arrived[index] = episode
 
     @property
     def _lag(self) -> int:
         return self.experiment.search.lag
 
     def _begin(self, index: int) -> None:
-        if index in self.state.arrived:
-            return
         if index not in self.state.actors:
             self.state.actors[index] = self._agent.actor(index)
-        self._submit(index, self.state.actors[index])
+        if index not in self.state.arrived:
+            self._submit(index, self.state.actors[index])
 
     def _submit(self, index: int, actor: TableActor | MlpActor) -> None:
         seeds = self.experiment.env.seeds
@@ -183,9 +198,8 @@ class Search:
                 )
         self._collect()
         for key, episode in self._workers.results():
-            self.state.arrived[int(key.split()[1])] = episode
+            self._arrive(key, episode)
             self._collect()
-            self._save()
             self._observer(self)
         confirmed = [self.state.episodes[self._explored + k * pool :][:pool] for k in range(len(candidates))]
         actor, self.confirmed = choose(candidates, confirmed)
@@ -219,7 +233,7 @@ def agent_spec(experiment: Experiment) -> AgentSpec:
     )
 
 
-def search_identity(experiment: Experiment) -> str:
-    """A text that is equal for equal searches: everything but the evaluation."""
-    parts = (experiment.name, experiment.task, experiment.env, experiment.agent, experiment.search)
-    return repr(parts)
+def search_identity(experiment: Experiment) -> dict[str, str]:
+    """Texts that are equal for equal searches: everything but the evaluation."""
+    parts = {name: getattr(experiment, name) for name in ("name", "task", "env", "agent", "search")}
+    return {name: repr(part) for name, part in parts.items()}

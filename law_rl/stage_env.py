@@ -136,12 +136,13 @@ class StageEnv(gymnasium.Env[Observation, Observation]):
         report = self.learner.train_stage(directive)
         metric, twin = self._metrics()
         self.weights = report.weights
-        self._failed = bool(report.failure) or not np.isfinite(metric)
-        if self._failed:
-            info = self._info() | {"failure": report.failure or "the validation metric is not finite"}
-            return self._observe(), self.config.penalty, True, False, info
-        reward = self._stage_reward(report, metric, twin)
-        return self._observe(), reward, self.learner.stage >= self.task.stages, False, self._info()
+        failure = report.failure or ("" if np.isfinite(metric) else "the validation metric is not finite")
+        reward = self.config.penalty if failure else self._stage_reward(report, metric, twin)
+        if not np.isfinite(reward):
+            failure, reward = "the reward is not finite", self.config.penalty
+        self._failed = bool(failure)
+        info = self._info() | ({"failure": failure} if failure else {})
+        return self._observe(), reward, self._failed or self.learner.stage >= self.task.stages, False, info
 
     def _train_twin(self) -> float:
         twin = self.learner.fork()
@@ -194,12 +195,22 @@ class StageEnv(gymnasium.Env[Observation, Observation]):
         }
 
     def restore(self, snapshot: _EnvSnapshot) -> Observation:
-        """Goes on from a snapshot, bit for bit, and returns the observation there."""
+        """Goes on from a snapshot, bit for bit, and returns the observation there.
+
+        One that was in a file (`law_rl.files`) has lists for tuples and strings for the numbers that name things.
+        """
         self._training_seed = snapshot["training_seed"]
         self._learner = self.task.learner(self._training_seed)
-        self._learner.restore(snapshot["learner"])
+        self._learner.restore(_with_numbers(snapshot["learner"]))
         self._reward.restore(snapshot["reward"])
-        self._last, self._failed = snapshot["last"], snapshot["failed"]
+        self._last, self._failed = (snapshot["last"][0], snapshot["last"][1]), snapshot["failed"]
         self.np_random.bit_generator.state = dict(snapshot["np_random"])
         self.weights = WeightSummary()
         return self._observe()
+
+
+def _with_numbers(tree: Any) -> Any:
+    """A tree whose names of digits alone are numbers, as optimisers number their parameters."""
+    if isinstance(tree, Mapping):
+        return {int(k) if isinstance(k, str) and k.isdecimal() else k: _with_numbers(v) for k, v in tree.items()}
+    return tree

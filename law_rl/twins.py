@@ -2,17 +2,20 @@
 
 from collections.abc import Mapping, Sequence
 
+from law_rl.failures import Place
 from law_rl.learner import BASELINE, Learner, Snapshot, Task
 
 Curve = tuple[float, ...]
 """The validation metric at the start and after each stage: stages + 1 entries, in points."""
 
 
-def train_twin(task: Task, seed: int) -> Curve:
-    """Trains the twin of a seed to its end."""
+def train_twin(task: Task, seed: int, place: Place | None = None) -> Curve:
+    """Trains the twin of a seed to its end; `place` is moved on from stage to stage."""
+    place = place or Place("twin", seed)
     twin = task.learner(seed)
     curve = [twin.evaluate("validation")[twin.metric]]
     while twin.stage < twin.stages:
+        place.stage = twin.stage
         twin.train_stage(BASELINE)
         curve.append(twin.evaluate("validation")[twin.metric])
     return tuple(curve)

@@ -35,6 +35,10 @@ def shared_data() -> Path:
 
 @pytest.fixture(scope="session")
 def tiny_experiment() -> Experiment:
+    return make_tiny_experiment()
+
+
+def make_tiny_experiment() -> Experiment:
     """A search of 14 trainings of a few milliseconds each."""
     data = DataConfig(name="digits", train=120, validation=60, noise=NoiseConfig(kind="uniform", rate=0.4))
     features = ("own_confidence_in_class", "loss")

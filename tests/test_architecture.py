@@ -11,7 +11,8 @@ import pytest
 ROOT = Path(__file__).parents[1]
 PACKAGES = ("law_rl", "envs", "policies", "experiments")
 
-ABOVE_LEARNER = tuple(f"law_rl.{name}" for name in ("stage_env", "search", "evaluate", "cluster", "cli"))
+COMMAND_LINE = ("law_rl.commands", "law_rl.cli")
+ABOVE_LEARNER = tuple(f"law_rl.{name}" for name in ("stage_env", "search", "evaluate", "cluster", "commands", "cli"))
 NOT_IN_INNER_LOOPS = ("gymnasium", "stable_baselines3", "ray", *ABOVE_LEARNER)
 CLASSIFICATION, DISTILLATION = "law_rl.classification", "law_rl.distillation"
 FACE, COMPRESSION = "law_rl.face", "law_rl.compression"
@@ -21,10 +22,11 @@ FORBIDDEN: dict[str, tuple[str, ...]] = {
     "law_rl": ("envs", "policies", "experiments"),
     "envs": ("policies", "experiments"),
     "policies": ("envs", "experiments"),
-    "law_rl.cluster": ("law_rl.cli",),
-    "law_rl.search": ("law_rl.cluster", "law_rl.cli"),
-    "law_rl.evaluate": ("law_rl.cluster", "law_rl.cli"),
-    "law_rl.stage_env": ("law_rl.search", "law_rl.evaluate", "law_rl.cluster", "law_rl.cli"),
+    "law_rl.commands": ("law_rl.cli",),
+    "law_rl.cluster": COMMAND_LINE,
+    "law_rl.search": ("law_rl.cluster", *COMMAND_LINE),
+    "law_rl.evaluate": ("law_rl.cluster", *COMMAND_LINE),
+    "law_rl.stage_env": ("law_rl.search", "law_rl.evaluate", "law_rl.cluster", *COMMAND_LINE),
     **{
         f"law_rl.{name}": ABOVE_LEARNER
         for name in ("learner", "actions", "features", "rewards", "schedule", "weighting")

@@ -1,122 +1,222 @@
-"""Workers as Ray actors: whole trainings side by side, and a replacement for every worker that dies."""
+"""Workers as Ray actors: whole trainings side by side, and a replacement for every worker that is lost."""
 
-import logging
-import os
+import time
 from collections import deque
 from collections.abc import Iterator
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import ray
-from ray.exceptions import RayActorError, RayTaskError
+from ray.exceptions import RayActorError, RayError, RayTaskError
 
-from law_rl.jobs import Job, Setting, WorkerState
+from law_rl.cluster.placement import Placement, with_gpu_share
+from law_rl.cluster.session import start_ray, worker_environment
+from law_rl.cluster.worker import OutOfMemory, Worker
+from law_rl.failures import Failure, JobFailed, TrainingRaised
+from law_rl.jobs import Job, Setting
+from law_rl.resources import Resources
 
-ATTEMPTS = 4
+ATTEMPTS = 3
+"""How often a training that raises is tried, each time on another worker."""
+LIVES = 5
+"""How many workers one training may lose: by death, silence or lack of memory."""
 
 
-class WorkerFailed(RuntimeError):
-    """A job could not be done on any worker."""
+@dataclass(frozen=True, kw_only=True)
+class _Slot:
+    """A worker and its number among the places."""
+
+    number: int
+    actor: Any
 
 
-class _Worker:
-    def __init__(self, setting: Setting, threads: int) -> None:
-        import torch
+@dataclass(frozen=True, kw_only=True)
+class _Task:
+    """A job in the queue, or on a worker since `begun`; `lost` workers and `raised` errors so far."""
 
-        torch.set_num_threads(threads)
-        self._state = WorkerState(setting)
-
-    def run(self, job: Job) -> Any:
-        return self._state.run(job)
+    key: str
+    job: Job
+    lost: int = 0
+    raised: int = 0
 
 
 class RayWorkers:
-    """`count` Ray actors with one CPU and one thread each, on a Ray of this machine unless one is running already.
+    """`count` Ray actors that run jobs: on the Ray that this process is in, the one at RAY_ADDRESS, or a new one here.
 
-    A worker that dies is replaced and its job begun again; a job that outlives no worker in four attempts ends the run.
-    The workers find `envs`, `policies` and `experiments` in the project root.
+    A worker that dies, runs out of memory or is silent for `deadline` seconds is replaced, and its job begun again; a
+    job that loses five workers ends the run, and so does one that raises on three. `deadline` 0: ten times the longest
+    job so far and a minute. Workers find `envs`, `policies` and `experiments` in the project root.
     """
 
-    def __init__(self, setting: Setting, *, count: int, root: Path) -> None:
+    def __init__(
+        self,
+        setting: Setting,
+        *,
+        count: int,
+        root: Path,
+        resources: Resources | None = None,
+        deadline: float = 0.0,
+    ) -> None:
+        resources = resources or Resources()
         if count < 1:
             raise ValueError(f"workers is {count}: give at least 1, or 0 to run in this process without Ray")
         self._owns_ray = not ray.is_initialized()
         if self._owns_ray:
-            start_ray(count)
-        path = os.pathsep.join(entry for entry in (str(root), os.environ.get("PYTHONPATH", "")) if entry)
-        environment = {"PYTHONPATH": path, "OMP_NUM_THREADS": "1"}
-        gpus = gpu_share(setting.task.device, count)
-        self._actor_class = ray.remote(num_cpus=1, num_gpus=gpus, runtime_env={"env_vars": environment})(_Worker)
+            start_ray(count * resources.cpus)
+        try:
+            self._resources = with_gpu_share(resources, setting.task.device, count)
+            self._placement = Placement(self._resources, count)
+        except ValueError:
+            self._stop_ray()
+            raise
+        self._options = actor_options(root, self._resources)
         self._setting = ray.put(setting)
-        self._idle: list[Any] = [self._start_worker() for _ in range(count)]
-        self._queue: deque[tuple[str, Job, int]] = deque()
-        self._running: dict[Any, tuple[Any, str, Job, int]] = {}
+        self._deadline, self._longest = deadline, 0.0
+        self._queue: deque[_Task] = deque()
+        self._idle: list[_Slot] = []
+        self._starting: dict[Any, _Slot] = {}
+        self._running: dict[Any, tuple[_Slot, _Task, float]] = {}
+        self._failed_starts = 0
+        for number in range(count):
+            self._start(number)
 
-    def _start_worker(self) -> Any:
-        return self._actor_class.remote(self._setting, 1)
+    def _start(self, number: int) -> None:
+        options = self._options | self._placement.options(number)
+        actor: Any = ray.remote(Worker).options(**options).remote(self._setting, self._resources)
+        self._starting[actor.ready.remote()] = _Slot(number=number, actor=actor)
 
     def submit(self, key: str, job: Job) -> None:
-        self._queue.append((key, job, 1))
+        self._queue.append(_Task(key=key, job=job))
         self._dispatch()
 
     def _dispatch(self) -> None:
         while self._idle and self._queue:
-            worker = self._idle.pop()
-            key, job, attempt = self._queue.popleft()
-            self._running[worker.run.remote(job)] = (worker, key, job, attempt)
+            slot, task = self._idle.pop(), self._queue.popleft()
+            self._running[slot.actor.run.remote(task.job)] = (slot, task, time.monotonic())
 
     def results(self) -> Iterator[tuple[str, Any]]:
-        """Yields (key, result) as jobs end, until none is left; jobs may be submitted in between."""
-        while self._running:
-            (reference, *_), _ = ray.wait(list(self._running), num_returns=1)
-            worker, key, job, attempt = self._running.pop(reference)
-            try:
-                result = ray.get(reference)
-            except RayActorError as error:
-                self._replace(key, job, attempt, error)
-                continue
-            except RayTaskError as error:
-                if isinstance(error.cause, ValueError | OSError):
-                    raise error.cause from None
-                raise WorkerFailed(f"{key} failed on its worker: {error.cause}") from error
-            self._idle.append(worker)
-            self._dispatch()
-            yield key, result
+        """Yields (key, result) as jobs end, until none is left; jobs may be submitted in between.
 
-    def _replace(self, key: str, job: Job, attempt: int, error: RayActorError) -> None:
-        if attempt >= ATTEMPTS:
-            raise WorkerFailed(
-                f"{key} outlived no worker in {ATTEMPTS} attempts ({error}): the machine may be short of memory, "
-                "try fewer workers"
-            ) from error
-        self._queue.appendleft((key, job, attempt + 1))
-        self._idle.append(self._start_worker())
+        Raises JobFailed where a job cannot be done, and a job's own ValueError or OSError where it found bad input.
+        """
+        while self._running or self._queue:
+            references = [*self._running, *self._starting]
+            done, _ = ray.wait(references, num_returns=1, timeout=self._until_next_deadline())
+            for reference in done:
+                if reference in self._starting:
+                    self._started(reference)
+                else:
+                    yield from self._ended(reference)
+            self._replace_silent()
+
+    def _started(self, reference: Any) -> None:
+        slot = self._starting.pop(reference)
+        try:
+            ray.get(reference)
+        except RayActorError as error:
+            self._failed_starts += 1
+            if error.actor_init_failed or self._failed_starts >= LIVES:
+                raise JobFailed(f"a worker does not start: {_one_line(error)}") from error
+            self._start(slot.number)
+            return
+        self._failed_starts = 0
+        self._idle.append(slot)
         self._dispatch()
+
+    def _ended(self, reference: Any) -> Iterator[tuple[str, Any]]:
+        slot, task, begun = self._running.pop(reference)
+        try:
+            result = ray.get(reference)
+        except RayTaskError as error:
+            self._raised(slot, task, error)
+            return
+        except RayError as error:
+            self._lost(slot, task, f"its worker died ({_one_line(error)})")
+            return
+        self._longest = max(self._longest, time.monotonic() - begun)
+        self._idle.append(slot)
+        self._dispatch()
+        yield task.key, result
+
+    def _raised(self, slot: _Slot, task: _Task, error: RayTaskError) -> None:
+        cause = error.cause
+        if isinstance(cause, OutOfMemory):
+            self._lost(slot, task, f"its worker was out of memory ({cause})")
+            return
+        if isinstance(cause, ValueError | OSError):
+            raise cause from None
+        failure = cause.failure if isinstance(cause, TrainingRaised) else None
+        raised = task.raised + 1
+        if raised >= ATTEMPTS:
+            raise JobFailed(_raised_text(task.key, failure, error), failure) from error
+        self._begin_anew(slot, _Task(key=task.key, job=task.job, lost=task.lost, raised=raised))
+
+    def _lost(self, slot: _Slot, task: _Task, why: str) -> None:
+        lost = task.lost + 1
+        if lost >= LIVES:
+            raise JobFailed(
+                f"{task.key} lost {LIVES} workers, the last as {why}: the machine may be short of memory (try fewer "
+                "workers) or the deadline too short (--deadline)"
+            )
+        self._begin_anew(slot, _Task(key=task.key, job=task.job, lost=lost, raised=task.raised))
+
+    def _begin_anew(self, slot: _Slot, task: _Task) -> None:
+        self._queue.appendleft(task)
+        ray.kill(slot.actor)
+        self._start(slot.number)
+        self._dispatch()
+
+    def _patience(self) -> float | None:
+        """Seconds that a job may take; None while that is not known."""
+        if self._deadline > 0:
+            return self._deadline
+        return 10 * self._longest + 60 if self._longest > 0 else None
+
+    def _until_next_deadline(self) -> float | None:
+        patience = self._patience()
+        if patience is None or not self._running:
+            return None
+        oldest = min(begun for _, _, begun in self._running.values())
+        return max(0.0, oldest + patience - time.monotonic()) + 0.01
+
+    def _replace_silent(self) -> None:
+        patience = self._patience()
+        if patience is None:
+            return
+        now = time.monotonic()
+        silent = [reference for reference, (_, _, begun) in self._running.items() if now - begun > patience]
+        for reference in silent:
+            slot, task, _ = self._running.pop(reference)
+            self._lost(slot, task, f"it was silent for {patience:.0f} s")
 
     def close(self) -> None:
         """Ends the workers, and Ray where it was started here."""
-        for worker in [*self._idle, *(worker for worker, *_ in self._running.values())]:
-            ray.kill(worker)
-        self._idle, self._running = [], {}
+        busy = (slot for slot, _, _ in self._running.values())
+        for slot in [*self._idle, *self._starting.values(), *busy]:
+            ray.kill(slot.actor)
+        self._idle, self._starting, self._running = [], {}, {}
         self._queue.clear()
+        self._placement.close()
+        self._stop_ray()
+
+    def _stop_ray(self) -> None:
         if self._owns_ray:
             ray.shutdown()
 
 
-def gpu_share(device: str, workers: int) -> float:
-    """The GPUs a worker asks of Ray: an equal share of all for trainings on CUDA, none else."""
-    if not device.startswith("cuda"):
-        return 0.0
-    gpus = float(ray.cluster_resources().get("GPU", 0.0))  # type: ignore[no-untyped-call]
-    if gpus == 0:
-        raise ValueError(f"the training's device is {device}, but Ray sees no GPU: set --task.training.device cpu")
-    return gpus / workers if gpus < workers else 1.0
+def actor_options(root: Path, resources: Resources) -> dict[str, Any]:
+    """Ray's options for an actor that has these resources and finds the project."""
+    asked: dict[str, Any] = {"num_cpus": resources.cpus, "num_gpus": resources.gpus or 0}
+    if resources.memory_bytes:
+        asked["memory"] = resources.memory_bytes
+    return asked | {"runtime_env": {"env_vars": worker_environment(root, resources)}}
 
 
-def start_ray(cpus: int) -> None:
-    """Joins the Ray at RAY_ADDRESS, or starts one of this machine: no dashboard, its messages kept off the terminal."""
-    if os.environ.get("RAY_ADDRESS"):
-        ray.init(log_to_driver=False, logging_level=logging.ERROR)
-        return
-    os.environ.setdefault("RAY_AUTH_MODE", "disabled")
-    ray.init(num_cpus=cpus, include_dashboard=False, log_to_driver=False, logging_level=logging.ERROR)
+def _raised_text(key: str, failure: Failure | None, error: RayTaskError) -> str:
+    what = str(TrainingRaised(failure)) if failure is not None else _one_line(error.cause)
+    return f"{key} raised on {ATTEMPTS} workers: {what}"
+
+
+def _one_line(error: BaseException) -> str:
+    return " ".join(str(error).split())[:300]

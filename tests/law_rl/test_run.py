@@ -12,6 +12,7 @@ from rich.console import Console
 from law_rl.experiment import Experiment
 from law_rl.jobs import LocalWorkers
 from law_rl.progress import Progress
+from law_rl.replay import Invocation
 from law_rl.run import RunError, choose_directory, execute, resolved
 from law_rl.schedule import Schedule
 from law_rl.search import Search
@@ -48,6 +49,7 @@ def run(experiment: Experiment, directory: Path, *, resume: bool) -> tuple[dict[
             experiment,
             LocalWorkers(experiment.setting),
             directory,
+            invocation=Invocation(experiment="tiny"),
             worker_count=0,
             resume=resume,
             started=0.0,

@@ -81,7 +81,7 @@ def test_a_search_that_is_stopped_at_every_job_ends(tiny_experiment: Experiment,
     expected, directory, schedule = search_hash(tiny_experiment, tmp_path / "whole"), tmp_path / "stopped", None
     for _ in range(50):
         search = Search(tiny_experiment, LocalWorkers(tiny_experiment.setting), directory, observer=stop_after(1))
-        if search.checkpoint.is_file():
+        if search.journal.exists:
             search.resume()
         try:
             schedule = search.run()
@@ -105,11 +105,15 @@ def test_a_checkpoint_of_another_experiment_is_refused(tiny_experiment: Experime
         Search(other, LocalWorkers(other.setting), tmp_path, observer=ignore).resume()
 
 
-def test_a_damaged_checkpoint_is_refused_in_one_sentence(tiny_experiment: Experiment, tmp_path: Path) -> None:
+@pytest.mark.parametrize("damaged", ["search.safetensors", "twins/0.safetensors", "episodes/000000.safetensors"])
+def test_a_damaged_journal_is_refused_in_one_sentence(
+    tiny_experiment: Experiment, tmp_path: Path, damaged: str
+) -> None:
     with pytest.raises(Stopped):
         Search(tiny_experiment, LocalWorkers(tiny_experiment.setting), tmp_path, observer=stop_after(3)).run()
     search = Search(tiny_experiment, LocalWorkers(tiny_experiment.setting), tmp_path, observer=ignore)
-    search.checkpoint.write_bytes(search.checkpoint.read_bytes()[:-100])
+    path = search.journal.directory / damaged
+    path.write_bytes(path.read_bytes()[:-100])
     with pytest.raises(ValueError, match="damaged"):
         search.resume()
 

@@ -7,8 +7,9 @@ from pathlib import Path
 
 import pytest
 
-from law_rl.cluster.workers import RayWorkers, WorkerFailed, gpu_share
+from law_rl.cluster.workers import RayWorkers
 from law_rl.experiment import Experiment
+from law_rl.failures import JobFailed
 from law_rl.jobs import LocalWorkers, WorkerState
 from law_rl.search import Search
 
@@ -21,7 +22,7 @@ def worker_processes() -> list[int]:
     found = []
     for process in Path("/proc").glob("[0-9]*"):
         try:
-            ours = (process / "cmdline").read_bytes().startswith(b"ray::_Worker") and descends(int(process.name))
+            ours = (process / "cmdline").read_bytes().startswith(b"ray::Worker") and descends(int(process.name))
         except OSError:
             continue
         if ours:
@@ -98,10 +99,13 @@ class Wrong:
         raise ValueError("the input is wrong: give another")
 
 
-def test_a_job_that_kills_every_worker_ends_the_run(ray_session: None, tiny_experiment: Experiment) -> None:
+def test_a_job_that_kills_every_worker_ends_the_run(
+    ray_session: None, tiny_experiment: Experiment, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("law_rl.cluster.workers.LIVES", 2)
     workers = RayWorkers(tiny_experiment.setting, count=1, root=ROOT)
     workers.submit("deadly", Deadly())  # type: ignore[arg-type]
-    with pytest.raises(WorkerFailed, match="deadly outlived no worker in 4 attempts"):
+    with pytest.raises(JobFailed, match="deadly lost 2 workers"):
         list(workers.results())
     workers.close()
 
@@ -124,7 +128,7 @@ class Broken:
 def test_a_mistake_in_a_job_names_the_job(ray_session: None, tiny_experiment: Experiment) -> None:
     workers = RayWorkers(tiny_experiment.setting, count=1, root=ROOT)
     workers.submit("broken", Broken())  # type: ignore[arg-type]
-    with pytest.raises(WorkerFailed, match="broken failed on its worker: 'nowhere'"):
+    with pytest.raises(JobFailed, match="broken raised on 3 workers: 'nowhere'"):
         list(workers.results())
     workers.close()
 
@@ -132,13 +136,3 @@ def test_a_mistake_in_a_job_names_the_job(ray_session: None, tiny_experiment: Ex
 def test_no_workers_is_refused() -> None:
     with pytest.raises(ValueError, match="workers is 0"):
         RayWorkers(None, count=0, root=ROOT)  # type: ignore[arg-type]
-
-
-def test_workers_share_the_gpus(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("ray.cluster_resources", lambda: {"CPU": 8.0, "GPU": 2.0})
-    assert gpu_share("cpu", 4) == 0.0
-    assert gpu_share("cuda", 4) == 0.5
-    assert gpu_share("cuda:0", 1) == 1.0
-    monkeypatch.setattr("ray.cluster_resources", lambda: {"CPU": 8.0})
-    with pytest.raises(ValueError, match="Ray sees no GPU"):
-        gpu_share("cuda", 2)
