@@ -22,6 +22,9 @@ from law_rl.stage_weights import StageWeights
 from law_rl.weigher import Weigher
 from law_rl.weighting import gradient_weights
 
+INPUTS_LIMIT = 32 * 2**20
+"""Bytes of normalised training images that a learner may keep in the host's memory."""
+
 
 @dataclass(frozen=True, kw_only=True)
 class ClassificationConfig:
@@ -85,8 +88,7 @@ class ClassificationLearner:
         self._weigher = Weigher(
             Features(config.features, classes=classes, targets=targets, memory_decay=config.memory_decay)
         )
-        augmented = config.augment.flip or config.augment.crop > 0
-        self._inputs = None if augmented else self._normalise(self.dataset.train.images)
+        self._inputs = self._kept_inputs()
 
     @property
     def mislabelled(self) -> torch.Tensor | None:
@@ -160,6 +162,15 @@ class ClassificationLearner:
         generator = torch_generator(self.seed, "augmentation", self.stage, iteration, device=device)
         images = self.dataset.train.images.index_select(0, ids)
         return self._normalise(augment(images, self.config.augment, generator))
+
+    def _kept_inputs(self) -> torch.Tensor | None:
+        """All training images normalised, float32 [N, C, H, W]; None to normalise each batch anew, to the same bits.
+
+        That is where they are augmented, or on the CPU, where every learner's own would take more than INPUTS_LIMIT.
+        """
+        images, config = self.dataset.train.images, self.config.augment
+        large = images.device.type == "cpu" and 4 * images.numel() > INPUTS_LIMIT
+        return None if config.flip or config.crop or large else self._normalise(images)
 
     def _normalise(self, images: torch.Tensor) -> torch.Tensor:
         inputs = normalise(images, self.dataset.mean, self.dataset.std)

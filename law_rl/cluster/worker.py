@@ -8,6 +8,7 @@ from typing import Any
 import torch
 
 from law_rl.cluster.session import node_folder
+from law_rl.data import node_cache
 from law_rl.failures import is_out_of_memory
 from law_rl.jobs import Job, Setting, WorkerState
 from law_rl.resources import Resources
@@ -22,7 +23,7 @@ class Worker:
 
     def __init__(self, setting: Setting, resources: Resources) -> None:
         torch.set_num_threads(resources.cpus)
-        os.environ.setdefault("LAW_RL_NODE_CACHE", str(node_folder()))
+        os.environ.setdefault(node_cache.VARIABLE, str(node_folder()))
         limit_memory(resources, setting.task.device)
         self._state = WorkerState(setting)
 

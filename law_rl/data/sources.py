@@ -1,5 +1,7 @@
 """From a configuration to a data set: which data, how it is split, what is done to the training labels."""
 
+import json
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field, replace
 from functools import lru_cache
 from pathlib import Path
@@ -8,10 +10,12 @@ from typing import Literal
 import torch
 
 from law_rl.data.cifar import read_cifar
+from law_rl.data.cifar_official import RELEASES
 from law_rl.data.dataset import Dataset, Split, channel_statistics
 from law_rl.data.digits import read_digits
 from law_rl.data.folders import read_folders
 from law_rl.data.imbalance import long_tail_indices
+from law_rl.data.node_cache import Content, cache_folder, cache_key, load_once
 from law_rl.data.noise import NoiseConfig, corrupt
 from law_rl.data.official import OfficialParts, Part
 from law_rl.data.places import data_places, find_file
@@ -61,9 +65,9 @@ def load_dataset(config: DataConfig, seed: int) -> Dataset:
     """The data set of `config`, on the CPU, with the training labels corrupted by draws of `seed`.
 
     The split does not depend on the seed. Clean splits are kept per process and shared between calls: copy before
-    writing to them. The noise is drawn over the whole official training part, so an image's noisy label does not
-    depend on how many others are kept. Raises FileNotFoundError where files are missing, ValueError where counts
-    do not fit or files are damaged.
+    writing to them. Where $LAW_RL_NODE_CACHE names a folder, all processes of the node share their memory. The noise
+    is drawn over the whole official training part, so an image's noisy label does not depend on how many others are
+    kept. Raises FileNotFoundError where files are missing, ValueError where counts do not fit or files are damaged.
     """
     places = data_places(config.root)
     clean = _clean_splits(replace(config, noise=NoiseConfig()), places)
@@ -87,6 +91,57 @@ class _CleanSplits:
 
 @lru_cache(maxsize=4)
 def _clean_splits(config: DataConfig, places: tuple[Path, ...]) -> _CleanSplits:
+    folder = cache_folder()
+    if folder is None or config.name == "digits":
+        return _decode(config, places)
+    key = cache_key((config, places), _source_files(config.name, places))
+    return _unpack(config.name, load_once(folder, key, lambda: _pack(_decode(config, places))))
+
+
+def _source_files(name: str, places: Sequence[Path]) -> Iterator[Path]:
+    """All files and class folders that the data set could depend on, in a fixed order."""
+    if name == "folder":
+        patterns = ["train/*", "train/*/*", "val/*", "val/*/*"]
+    else:
+        releases = [form for release in RELEASES[name] for form in (release.archive, f"{release.directory}/*")]
+        patterns = [*releases, f"{name}.npz", f"{name}/*"]
+    for place in places:
+        for pattern in patterns:
+            yield from sorted(place.glob(pattern))
+
+
+def _pack(clean: _CleanSplits) -> Content:
+    dataset = clean.dataset
+    tensors = {"official_targets": clean.official_targets, "train_indices": clean.train_indices}
+    for name, split in (("train", dataset.train), ("validation", dataset.validation), ("test", dataset.test)):
+        tensors |= {f"{name}.images": split.images.contiguous(), f"{name}.targets": split.targets}
+    facts = {"class_names": dataset.class_names, "mean": dataset.mean, "std": dataset.std}
+    return Content(tensors=tensors, texts={name: json.dumps(value) for name, value in facts.items()})
+
+
+def _unpack(name: str, content: Content) -> _CleanSplits:
+    tensors = content.tensors
+    facts = {key: tuple(json.loads(text)) for key, text in content.texts.items()}
+
+    def split(part: str) -> Split:
+        targets = tensors[f"{part}.targets"]
+        return Split(images=tensors[f"{part}.images"], targets=targets, true_targets=targets)
+
+    dataset = Dataset(
+        name=name,
+        class_names=facts["class_names"],
+        mean=facts["mean"],
+        std=facts["std"],
+        train=split("train"),
+        validation=split("validation"),
+        test=split("test"),
+    )
+    return _CleanSplits(
+        dataset=dataset, official_targets=tensors["official_targets"], train_indices=tensors["train_indices"]
+    )
+
+
+def _decode(config: DataConfig, places: tuple[Path, ...]) -> _CleanSplits:
     parts = _read(config, places)
     targets = parts.train.targets
     train_indices, validation_indices = _train_and_validation(config, targets, len(parts.class_names))

@@ -11,6 +11,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from torch.nn import functional
 
+import law_rl.classification.learner
 from law_rl.classification.learner import ClassificationConfig, ClassificationLearner
 from law_rl.classification.networks import CounterDropout, NetworkConfig
 from law_rl.classification.optimisation import OptimiserConfig, learning_rate
@@ -135,6 +136,28 @@ def test_a_fork_goes_on_as_its_parent_and_does_not_disturb_it(name: str) -> None
     assert same_bits(fork, parent) and not same_bits(stray, parent)
     assert same_bits(train(parent), whole) and same_bits(train(fork), whole)
     assert fork.dataset.train.images is parent.dataset.train.images
+
+
+PLAIN_CNN = {"augment": AugmentConfig(), "precision": "bf16", "channels_last": True}
+
+
+@pytest.mark.parametrize(("name", "changes"), [*((name, {}) for name in NAMES), (NAMES[2], PLAIN_CNN)])
+def test_inputs_kept_and_inputs_normalised_anew_give_the_same_bits(
+    name: str, changes: dict[str, Any], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    kept = make(name, **changes)
+    assert (kept._inputs is None) == (kept.config.augment == AUGMENTED)
+    monkeypatch.setattr(law_rl.classification.learner, "INPUTS_LIMIT", 0)
+    anew = make(name, **changes)
+    assert anew._inputs is None and anew.fork()._inputs is None
+    assert same_bits(train(kept), train(anew))
+
+
+def test_inputs_are_kept_up_to_the_limit(monkeypatch: pytest.MonkeyPatch) -> None:
+    size = 4 * SAMPLES * 3 * 3
+    for limit, keeps in ((size, True), (size - 1, False)):
+        monkeypatch.setattr(law_rl.classification.learner, "INPUTS_LIMIT", limit)
+        assert (make()._inputs is not None) == keeps
 
 
 @pytest.mark.parametrize("name", NAMES)
