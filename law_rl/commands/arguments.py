@@ -104,9 +104,9 @@ class NewCommand:
 
 @dataclass(frozen=True, kw_only=True)
 class TuneCommand:
-    """Search for the configuration with which an experiment's search does best: each trial is a whole search on Ray.
+    """Find the configuration with which the search of an experiment does best: each trial is a whole search on Ray.
 
-    The experiment's module says what to vary in its `space`; fields given here (--agent.sigma 0.3) are fixed for all
+    The experiment's module says in its `space` what varies; fields given here (--search.episodes 20) hold for all
     trials. The run directory gets trials.csv, trials.svg, result.json, the best trial's schedule.safetensors, and the
     best configuration as an experiment module.
     """
@@ -114,18 +114,20 @@ class TuneCommand:
     experiment: Annotated[str, tyro.conf.Positional, tyro.conf.arg(metavar="EXPERIMENT")]
     """The experiment: experiments/quickstart_space.py, or just quickstart_space."""
     algorithm: Literal["grid", "random", "asha", "pbt", "optuna"] = "random"
-    """grid: every combination of choices; random; asha: random, poor trials are stopped early; pbt: poor trials go on
-    from a copy of good ones with changed agents; optuna: tree-structured Parzen estimator."""
+    """grid: every combination of choices; random: drawn by --seed; asha: random, and poor trials are stopped early;
+    pbt: random, and poor trials go on from a copy of a good one with a changed agent; optuna: each draw learns from the
+    trials before (tree-structured Parzen estimator)."""
     trials: int = 8
-    """How many configurations are tried; grid takes all."""
+    """How many configurations are tried; grid tries all."""
     seed: int = 0
-    """Draws the configurations."""
+    """Draws the configurations, and all else that the algorithm draws; each search keeps its own --search.seed."""
     workers: int = 1
-    """Workers of each trial."""
+    """Trainings that run side by side in each trial; 0 runs them in the trial's own process. As many trials run at a
+    time as the CPUs and GPUs allow."""
     resources: Annotated[Resources, tyro.conf.arg(name="")] = field(default_factory=Resources)
     storage: str = ""
-    """Where trials keep their checkpoints: a directory or URI (s3://...) that all nodes see; default the run
-    directory."""
+    """Where trials keep checkpoints and results: a directory that all nodes see, or a URI (s3://bucket/folder); default
+    the run directory."""
     out: Path | None = None
     """The run directory; default runs/NAME-tune in the project, numbered where that is taken."""
     resume: bool = False
@@ -166,10 +168,6 @@ class SubmitCommand:
     """Refuse a project larger than this."""
     json: bool = False
     """Print the job as JSON; with --wait at its end, the log goes to stderr."""
-
-    def __post_init__(self) -> None:
-        if self.trials is not None and self.tune == "no":
-            raise ValueError(f"trials is {self.trials}: only a submit with --tune takes it")
 
 
 JobIdentity = Annotated[str, tyro.conf.Positional, tyro.conf.arg(metavar="ID")]

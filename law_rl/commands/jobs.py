@@ -34,6 +34,8 @@ NODE_STORAGE = "~/law-rl-runs"
 
 def submit(command: SubmitCommand, overrides: Sequence[str]) -> None:
     """Sends an experiment to a cluster; exits with the job's status where it waits for it."""
+    if command.trials is not None and command.tune == "no":
+        raise ValueError(f"trials is {command.trials}: only a submit with --tune takes it")
     storage = check_storage(command.storage or NODE_STORAGE)
     root, experiment = load(command.experiment, overrides)
     files = shipping.choose_files(root)
@@ -80,7 +82,10 @@ def directory_to_resume(job: "ClusterJob", verb: str, experiment: str) -> str:
         what = "succeeded: there is nothing left to do" if job.over else "has not ended: stop it first"
         raise ValueError(f"{job.id} {what}")
     if (job.verb, job.experiment) != (verb, experiment):
-        raise ValueError(f"{job.id} was a {job.verb} of {job.experiment}, and this is a {verb} of {experiment}")
+        raise ValueError(
+            f"{job.id} was a {job.verb} of {job.experiment}, and this is a {verb} of {experiment}: give the same "
+            "experiment, and --tune where that job tuned"
+        )
     return job.out
 
 
@@ -205,7 +210,8 @@ def stop(cluster: "Cluster", job: "ClusterJob", *, wait: bool) -> None:
         print(f"{job.id} had ended already: {job.state.lower()}")
         return
     job = cluster.stop(job.id, wait=wait)
-    print(f"{job.id}: {job.state.lower() if job.over else 'asked to stop'}")
+    state = job.state.lower() if job.over else "asked to stop"
+    print(f"{job.id}: {state}; `law-rl submit {job.experiment} --resume {job.id}` goes on from there")
 
 
 def pull(cluster: "Cluster", job: "ClusterJob", out: Path | None, limit: int) -> None:

@@ -175,7 +175,7 @@ def test_the_help_of_an_experiment_lists_its_fields() -> None:
         (("search", "quickstart", "--resume", "--out", "/nonexistent/run"), "no run to resume"),
         (("evaluate", "missing.safetensors", "quickstart"), "no schedule at missing.safetensors"),
         (("show", "README.md"), "README.md"),
-        (("envs", "--search.episodes", "3"), "only search and evaluate"),
+        (("envs", "--search.episodes", "3"), "only search, evaluate, tune, submit take it"),
     ],
 )
 def test_bad_input_gets_one_sentence_and_status_2(arguments: tuple[str, ...], words: str) -> None:
