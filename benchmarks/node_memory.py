@@ -21,7 +21,7 @@ from benchmarks.tables import RESULTS, markdown_table, write_results
 from envs.cifar import cifar_task
 from envs.digits import digits_task
 from law_rl.classification.task import ClassificationTask
-from law_rl.data.node_cache import VARIABLE
+from law_rl.data.places import NODE_CACHE
 from law_rl.data.sources import load_dataset
 
 MEBIBYTE = 2**20
@@ -53,7 +53,7 @@ def full_cifar() -> ClassificationTask:
 def process(pipe: Connection, folder: str) -> None:
     """Builds a learner when told to, then reads every image; says when it is at each of these points."""
     torch.set_num_threads(1)
-    os.environ[VARIABLE] = folder
+    os.environ[NODE_CACHE] = folder
     digits_task().learner(0)
     pipe.send("waiting")
     pipe.recv()

@@ -192,7 +192,7 @@ def main(args: Sequence[str] | None = None) -> None:
         raise SystemExit("workers is 0: give at least 1, population-based training needs Ray")
     import ray
 
-    from law_rl.cluster.workers import start_ray
+    from law_rl.cluster.session import start_ray
 
     torch.set_num_threads(1)
     os.environ["PYTHONPATH"] = os.pathsep.join([str(ROOT), *filter(None, [os.environ.get("PYTHONPATH")])])

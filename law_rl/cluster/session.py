@@ -6,6 +6,7 @@ from pathlib import Path
 
 import ray
 
+from law_rl.data.places import NODE_CACHE
 from law_rl.resources import Resources
 
 
@@ -32,7 +33,8 @@ def worker_environment(root: Path, resources: Resources) -> dict[str, str]:
     return {"PYTHONPATH": path, "OMP_NUM_THREADS": str(resources.cpus)}
 
 
-def node_folder() -> Path:
-    """A folder of this node that lives as long as its Ray; to be asked for in a process of Ray's."""
+def share_decoded_data() -> None:
+    """In a process of Ray's: data sets are decoded once a node, to a folder that lives as long as the node's Ray."""
     context = ray.get_runtime_context()
-    return Path(context.get_temp_dir()) / context.get_session_name() / "law_rl"
+    folder = Path(context.get_temp_dir()) / context.get_session_name() / "law_rl"
+    os.environ.setdefault(NODE_CACHE, str(folder))

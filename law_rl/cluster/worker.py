@@ -1,14 +1,12 @@
 """One worker: a Ray actor that runs whole trainings."""
 
-import os
 import resource
 from pathlib import Path
 from typing import Any
 
 import torch
 
-from law_rl.cluster.session import node_folder
-from law_rl.data import node_cache
+from law_rl.cluster.session import share_decoded_data
 from law_rl.failures import is_out_of_memory
 from law_rl.jobs import Job, Setting, WorkerState
 from law_rl.resources import Resources
@@ -23,7 +21,7 @@ class Worker:
 
     def __init__(self, setting: Setting, resources: Resources) -> None:
         torch.set_num_threads(resources.cpus)
-        os.environ.setdefault(node_cache.VARIABLE, str(node_folder()))
+        share_decoded_data()
         limit_memory(resources, setting.task.device)
         self._state = WorkerState(setting)
 

@@ -1,5 +1,6 @@
 """Workers as Ray actors: whole trainings side by side, and a replacement for every worker that is lost."""
 
+import logging
 import time
 from collections import deque
 from collections.abc import Iterator
@@ -16,6 +17,8 @@ from law_rl.cluster.worker import OutOfMemory, Worker
 from law_rl.failures import Failure, JobFailed, TrainingRaised
 from law_rl.jobs import Job, Setting
 from law_rl.resources import Resources
+
+_logger = logging.getLogger(__name__)
 
 ATTEMPTS = 3
 """How often a training that raises is tried, each time on another worker."""
@@ -101,7 +104,7 @@ class RayWorkers:
         Raises JobFailed where a job cannot be done, and a job's own ValueError or OSError where it found bad input.
         """
         while self._running or self._queue:
-            references = [*self._running, *self._starting]
+            references = [*self._starting, *self._running]
             done, _ = ray.wait(references, num_returns=1, timeout=self._until_next_deadline())
             for reference in done:
                 if reference in self._starting:
@@ -150,6 +153,7 @@ class RayWorkers:
         raised = task.raised + 1
         if raised >= ATTEMPTS:
             raise JobFailed(_raised_text(task.key, failure, error), failure) from error
+        _logger.warning("%s begins anew on another worker: it raised %s", task.key, _one_line(cause))
         self._begin_anew(slot, _Task(key=task.key, job=task.job, lost=task.lost, raised=raised))
 
     def _lost(self, slot: _Slot, task: _Task, why: str) -> None:
@@ -159,6 +163,7 @@ class RayWorkers:
                 f"{task.key} lost {LIVES} workers, the last as {why}: the machine may be short of memory (try fewer "
                 "workers) or the deadline too short (--deadline)"
             )
+        _logger.warning("%s begins anew on another worker: %s", task.key, why)
         self._begin_anew(slot, _Task(key=task.key, job=task.job, lost=lost, raised=task.raised))
 
     def _begin_anew(self, slot: _Slot, task: _Task) -> None:

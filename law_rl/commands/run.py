@@ -2,8 +2,9 @@
 
 import dataclasses
 import json
+import sys
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext, redirect_stdout
 from pathlib import Path
 
 from rich.console import Console
@@ -122,7 +123,9 @@ def open_workers(experiment: Experiment, command: SearchCommand | EvaluateComman
         resources=command.resources,
         deadline=command.deadline,
     )
+    aside = redirect_stdout(sys.stderr) if command.json else nullcontext()  # Ray prints what it has to say of deaths
     try:
-        yield workers
+        with aside:
+            yield workers
     finally:
         workers.close()

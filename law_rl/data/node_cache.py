@@ -16,8 +16,7 @@ from safetensors import SafetensorError, safe_open
 from safetensors.torch import save_file
 
 import law_rl
-
-VARIABLE = "LAW_RL_NODE_CACHE"
+from law_rl.data.places import NODE_CACHE
 
 _logger = logging.getLogger(__name__)
 
@@ -32,7 +31,7 @@ class Content:
 
 def cache_folder() -> Path | None:
     """The node's folder for decoded data; None where each process is to decode for itself."""
-    named = os.environ.get(VARIABLE, "")
+    named = os.environ.get(NODE_CACHE, "")
     return Path(named).expanduser() if named else None
 
 
@@ -101,7 +100,7 @@ def _write(path: Path, content: Content) -> Content:
 def _warn(folder: Path, error: Exception) -> None:
     _logger.warning(
         "%s of %s cannot be used (%s): each process keeps the data for itself; free space there or name another folder",
-        VARIABLE,
+        NODE_CACHE,
         folder,
         error,
     )

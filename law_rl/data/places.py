@@ -1,8 +1,11 @@
-"""Where data files are looked for."""
+"""Where data files are looked for, and where decoded ones are shared."""
 
 import os
 from collections.abc import Iterable
 from pathlib import Path
+
+NODE_CACHE = "LAW_RL_NODE_CACHE"
+"""The environment variable that names the folder where processes of a node share decoded data."""
 
 
 def data_places(root: str) -> tuple[Path, ...]:

@@ -1,10 +1,14 @@
 """Every benchmark explains itself."""
 
 import importlib
+from pathlib import Path
 
 import pytest
 
-SCRIPTS = ("claims", "meta_weight_net", "orchestration", "results_page", "rewards", "rivals", "step_cost")
+HELPERS = ("__init__", "black_box", "population", "running", "simulation", "tables", "timing")
+SCRIPTS = sorted(
+    path.stem for path in (Path(__file__).parents[2] / "benchmarks").glob("*.py") if path.stem not in HELPERS
+)
 
 
 @pytest.mark.parametrize("script", SCRIPTS)

@@ -19,8 +19,9 @@ from PIL import Image
 from law_rl.data import sources
 from law_rl.data.cifar_official import RELEASES
 from law_rl.data.cifar_packs import PACKS
-from law_rl.data.node_cache import VARIABLE, Content, cache_folder, cache_key, load_once
+from law_rl.data.node_cache import Content, cache_folder, cache_key, load_once
 from law_rl.data.noise import NoiseConfig
+from law_rl.data.places import NODE_CACHE
 from law_rl.data.sources import DataConfig, load_dataset
 
 PROCESSES = multiprocessing.get_context("forkserver")
@@ -34,7 +35,7 @@ FILE, LOCK = f"{KEY}.safetensors", f"{KEY}.lock"
 def node(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     """The node's folder, not made yet, named by the environment variable."""
     folder = tmp_path / "node" / "cache"
-    monkeypatch.setenv(VARIABLE, str(folder))
+    monkeypatch.setenv(NODE_CACHE, str(folder))
     return folder
 
 
@@ -110,7 +111,7 @@ def test_data_come_back_bit_for_bit(config: DataConfig, node: Path, monkeypatch:
     with monkeypatch.context() as patch:
         patch.setattr(sources, "read_folders", refuse)
         later = load_afresh(config)
-    monkeypatch.delenv(VARIABLE)
+    monkeypatch.delenv(NODE_CACHE)
     expected = load_afresh(config)
     assert expected.train.mislabelled.any()
     for dataset in (first, later):
@@ -157,7 +158,7 @@ def test_changed_files_are_decoded_anew(
     before = load_afresh(config).content_hash()
     change(Path(config.root))
     after = load_afresh(config).content_hash()
-    monkeypatch.delenv(VARIABLE)
+    monkeypatch.delenv(NODE_CACHE)
     assert after == load_afresh(config).content_hash() != before
 
 
@@ -214,10 +215,10 @@ def test_a_folder_that_cannot_be_used_costs_a_warning(
     expected = load_afresh(config).content_hash()
     assert not caplog.records
     (tmp_path / "file").touch()
-    monkeypatch.setenv(VARIABLE, str(tmp_path / "file" / "cache"))
+    monkeypatch.setenv(NODE_CACHE, str(tmp_path / "file" / "cache"))
     assert load_afresh(config).content_hash() == expected
     assert [record.levelno for record in caplog.records] == [logging.WARNING]
-    assert f"{VARIABLE} of {tmp_path}/file/cache cannot be used" in caplog.text
+    assert f"{NODE_CACHE} of {tmp_path}/file/cache cannot be used" in caplog.text
 
 
 def test_digits_are_small_enough_to_be_everyones_own(node: Path) -> None:
@@ -226,9 +227,9 @@ def test_digits_are_small_enough_to_be_everyones_own(node: Path) -> None:
 
 
 def test_without_the_variable_nothing_is_written(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.delenv(VARIABLE, raising=False)
+    monkeypatch.delenv(NODE_CACHE, raising=False)
     assert cache_folder() is None
-    monkeypatch.setenv(VARIABLE, "")
+    monkeypatch.setenv(NODE_CACHE, "")
     assert cache_folder() is None
 
 
