@@ -3,6 +3,7 @@ terminal.
 """
 
 import time
+from collections.abc import Sequence
 from types import TracebackType
 
 from rich.console import Console
@@ -11,13 +12,14 @@ from rich.progress import Progress as Bar
 
 from law_rl.search import Search
 from law_rl.statistics import mean_interval
+from law_rl.trials import Trial, is_eligible, ranked
 
 SECONDS_BETWEEN_LINES = 10.0
 RECENT = 10
 
 
 class Progress:
-    """Shows a search's and an evaluation's progress on a console; a context manager."""
+    """Shows a search's, an evaluation's or a tuning's progress on a console; a context manager."""
 
     def __init__(self, console: Console) -> None:
         self._console = console
@@ -45,6 +47,14 @@ class Progress:
 
     def evaluation(self, done: int, total: int) -> None:
         self._show("evaluation", "evaluation on unseen seeds", done, total)
+
+    def tuning(self, trials: Sequence[Trial], total: int, episodes: int) -> None:
+        """Shows how far `total` trials of so many episodes are; `trials` are those begun."""
+        ended = [trial for trial in trials if trial.status != "running"]
+        gains = [trial.gain for trial in ranked(ended) if is_eligible(trial)]
+        gain = f"best gain {gains[0]:+.1f} points" if gains else "no gain yet"
+        done = sum(episodes if trial in ended else min(trial.episodes, episodes) for trial in trials)
+        self._show("tuning", f"{len(ended)} of {total} trials, {gain}", done, total * episodes)
 
     def _show(self, key: str, text: str, done: int, total: int) -> None:
         if key not in self._tasks:

@@ -4,6 +4,7 @@ import difflib
 import importlib
 import sys
 from pathlib import Path
+from types import ModuleType
 
 
 class ProjectError(ValueError):
@@ -31,21 +32,26 @@ def activate(root: Path) -> None:
 
 
 def load_experiment(name_or_path: str, root: Path) -> object:
-    """The attribute `experiment` of a module in `root/experiments`, with the project activated.
+    """The attribute `experiment` of a module, as `load_module` finds it; ProjectError where it defines none."""
+    module = load_module(name_or_path, root)
+    if not hasattr(module, "experiment"):
+        raise ProjectError(f"{module.__file__} defines no `experiment`: assign its configuration to that name.")
+    return module.experiment
+
+
+def load_module(name_or_path: str, root: Path) -> ModuleType:
+    """A module in `root/experiments`, with the project activated.
 
     Takes `experiments/quickstart.py`, `quickstart` and `experiments.quickstart` alike; a path is read from the working
     directory or from the root. The module is imported by name, so that workers import the same one. Raises ProjectError
-    where there is no such experiment, where it defines none, and where another `experiments` package is in the way.
+    where there is no such module, and where another `experiments` package is in the way.
     """
     root = root.resolve()
     name = _experiment_name(name_or_path, root)
     _check_exists(name, root)
     activate(root)
     _check_package(root)
-    module = importlib.import_module(f"experiments.{name}")
-    if not hasattr(module, "experiment"):
-        raise ProjectError(f"{module.__file__} defines no `experiment`: assign its configuration to that name.")
-    return module.experiment
+    return importlib.import_module(f"experiments.{name}")
 
 
 def _experiment_name(name_or_path: str, root: Path) -> str:

@@ -149,7 +149,9 @@ def test_new_lays_out_a_project_that_runs(tmp_path: Path) -> None:
     assert (tmp_path / "mine" / "runs" / "quickstart" / "schedule.safetensors").is_file()
 
 
-@pytest.mark.parametrize("verb", ["search", "evaluate", "show", "envs", "policies", "new"])
+@pytest.mark.parametrize(
+    "verb", ["search", "evaluate", "replay", "show", "envs", "policies", "tune", "submit", "jobs", "new"]
+)
 def test_every_verb_has_help(verb: str) -> None:
     assert f"law-rl {verb}" in law_rl(verb, "--help").stdout
 
