@@ -25,6 +25,12 @@ SECTIONS = {
     "rewards": "Rewards",
     "step_cost": "What a weighted step costs",
     "orchestration": "What the environment costs",
+    "throughput": "One worker and two",
+    "throughput_gpu": "Workers on shares of one GPU",
+    "scale": "Many workers, simulated",
+    "soak": "A thousand episodes while workers are killed",
+    "vec_env": "RayVecEnv beside SubprocVecEnv",
+    "node_memory": "Data in memory once a node",
 }
 
 

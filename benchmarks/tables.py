@@ -40,12 +40,14 @@ def conditions() -> str:
     return f"{cpus} CPUs, {platform.system()} {platform.machine()}; law-rl {law_rl.__version__}, {python}, {packages}"
 
 
-def write_results(folder: Path, name: str, value: dict[str, Any], markdown: str) -> None:
-    """Writes NAME.json and NAME.md into the folder, the latter with the conditions below."""
+def write_results(folder: Path, name: str, value: dict[str, Any], markdown: str, *, command: str = "") -> None:
+    """Writes NAME.json and NAME.md into the folder, the latter with the conditions below; `command` is the benchmark
+    with its flags where that is not NAME.
+    """
     write_json(folder / f"{name}.json", value | {"conditions": conditions()})
     write_atomic(
         folder / f"{name}.md",
-        f"{markdown}\n\nMeasured with `python -m benchmarks.{name}` on {conditions()}.\n".encode(),
+        f"{markdown}\n\nMeasured with `python -m benchmarks.{command or name}` on {conditions()}.\n".encode(),
     )
 
 

@@ -3,12 +3,15 @@
 import contextlib
 import re
 from pathlib import Path
+from types import ModuleType
 from typing import Any
 
+import gymnasium
 import numpy as np
 import pytest
 import torch
 from sklearn.datasets import load_digits
+from stable_baselines3 import SAC
 
 ROOT = Path(__file__).parents[1]
 EXAMPLES = re.findall(r"```python\n(.*?)```", (ROOT / "README.md").read_text(encoding="utf-8"), re.DOTALL)
@@ -56,6 +59,17 @@ def test_following_in_a_plain_loop_beats_the_same_loop_without() -> None:
 def test_the_example_imports_torch_and_one_name_of_ours() -> None:
     imports = [line for line in FOLLOW.splitlines() if re.match(r"(import|from) ", line)]
     assert imports == ["import torch", "from law_rl import Schedule"]
+
+
+@pytest.mark.ray
+def test_the_vector_environment_trains(ray_session: ModuleType) -> None:
+    example = next(example for example in EXAMPLES if "RayVecEnv" in example)
+    names: dict[str, Any] = {"gymnasium": gymnasium}
+    with contextlib.chdir(ROOT):
+        exec(example, names)
+        with contextlib.closing(names["env"]) as env:
+            assert env.num_envs == 2
+            assert SAC("MlpPolicy", env).learn(2).num_timesteps == 2
 
 
 def test_stock_agents_train_on_the_registered_environment() -> None:

@@ -1,7 +1,9 @@
 """Ray itself: joining one or starting one, and what its processes find in their environment."""
 
+import getpass
 import logging
 import os
+import tempfile
 from pathlib import Path
 
 import ray
@@ -34,7 +36,7 @@ def worker_environment(root: Path, resources: Resources) -> dict[str, str]:
 
 
 def share_decoded_data() -> None:
-    """In a process of Ray's: data sets are decoded once a node, to a folder that lives as long as the node's Ray."""
-    context = ray.get_runtime_context()
-    folder = Path(context.get_temp_dir()) / context.get_session_name() / "law_rl"
+    """This process decodes data sets once for all of the user's processes on the node, unless told otherwise."""
+    folder = Path(tempfile.gettempdir()) / f"law_rl-{getpass.getuser()}"
+    folder.mkdir(mode=0o700, exist_ok=True)
     os.environ.setdefault(NODE_CACHE, str(folder))

@@ -11,6 +11,9 @@ from law_rl.failures import is_out_of_memory
 from law_rl.jobs import Job, Setting, WorkerState
 from law_rl.resources import Resources
 
+STATUS = Path("/proc/self/status")
+"""Linux's account of this process; elsewhere Ray only counts the memory that workers ask for."""
+
 
 class OutOfMemory(RuntimeError):
     """A training could not allocate on its worker."""
@@ -43,12 +46,12 @@ def limit_memory(resources: Resources, device: str) -> None:
     if device.startswith("cuda") and resources.gpu_memory_bytes:
         total = torch.cuda.get_device_properties(device).total_memory
         torch.cuda.set_per_process_memory_fraction(min(resources.gpu_memory_bytes / total, 1.0), device)
-    if not device.startswith("cuda") and resources.memory_bytes:
+    if not device.startswith("cuda") and resources.memory_bytes and STATUS.is_file():
         limit = data_bytes() + resources.memory_bytes
         resource.setrlimit(resource.RLIMIT_DATA, (limit, limit))
 
 
 def data_bytes() -> int:
     """Bytes of private writable memory that this process has mapped."""
-    lines = Path("/proc/self/status").read_text().splitlines()
+    lines = STATUS.read_text().splitlines()
     return next(int(line.split()[1]) * 1024 for line in lines if line.startswith("VmData:"))

@@ -24,6 +24,8 @@ ATTEMPTS = 3
 """How often a training that raises is tried, each time on another worker."""
 LIVES = 5
 """How many workers one training may lose: by death, silence or lack of memory."""
+STARTING = 60.0
+"""Seconds without any worker after which the run says that it waits."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -105,7 +107,9 @@ class RayWorkers:
         """
         while self._running or self._queue:
             references = [*self._starting, *self._running]
-            done, _ = ray.wait(references, num_returns=1, timeout=self._until_next_deadline())
+            done, _ = ray.wait(references, num_returns=1, timeout=self._until_next_look())
+            if not done and not self._running and not self._idle:
+                _logger.warning("no worker has started yet: others hold what this run waits for, see `ray status`")
             for reference in done:
                 if reference in self._starting:
                     self._started(reference)
@@ -178,9 +182,11 @@ class RayWorkers:
             return self._deadline
         return 10 * self._longest + 60 if self._longest > 0 else None
 
-    def _until_next_deadline(self) -> float | None:
+    def _until_next_look(self) -> float | None:
         patience = self._patience()
-        if patience is None or not self._running:
+        if not self._running:
+            return STARTING
+        if patience is None:
             return None
         oldest = min(begun for _, _, begun in self._running.values())
         return max(0.0, oldest + patience - time.monotonic()) + 0.01

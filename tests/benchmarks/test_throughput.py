@@ -49,11 +49,17 @@ def test_the_table_holds_best_against_best() -> None:
     assert table(paces).splitlines()[-1] == "| 2 | 1.900 | 1.700 | 1.90 | 0.2000 |"
 
 
+def test_shares_of_a_gpu_are_shown_with_their_memory() -> None:
+    pace = Pace(rate=1.0, driver_cpu_s=0.1, schedule="a", gpu_mib=600.0)
+    assert table({1: [pace]}).splitlines()[-1] == "| 1 | 1.000 | 1.000 | 1.00 | 0.1000 | 600 |"
+    task = throughput.on_device(throughput.quickstart, "cuda").task
+    assert (task.device, task.training.deterministic) == ("cuda", True)  # type: ignore[attr-defined]
+
+
 @pytest.mark.ray
 def test_ray_workers_end_with_the_schedule_of_this_process(
     ray_session: None, tiny_experiment: Experiment, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
     monkeypatch.setattr(throughput, "quickstart", tiny_experiment)
-    monkeypatch.setattr(throughput, "WORKERS", (0, 1))
-    throughput.main(["--episodes", "4", "--rounds", "1", "--out", str(tmp_path)])
+    throughput.main(["--episodes", "4", "--rounds", "1", "--workers", "0", "1", "--out", str(tmp_path)])
     assert "| in process |" in (tmp_path / "throughput.md").read_text()
