@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal
 
+from law_rl.files import write_atomic
 from law_rl.learner import Directive, StageReport, Task
 
 Fault = Literal["none", "dies", "hangs", "stops", "fills memory", "raises", "not finite"]
@@ -37,9 +38,9 @@ class FaultyTask:
     def meet(self) -> str:
         """Leaves a mark and does what the fault does; the fault's name, empty where it has happened often enough."""
         marks = Path(self.marks)
-        if len(list(marks.iterdir())) >= self.times:
+        if len(list(marks.glob("[0-9]*"))) >= self.times:
             return ""
-        (marks / f"{time.monotonic_ns()}").write_text(str(os.getpid()))
+        write_atomic(marks / f"{time.monotonic_ns()}", str(os.getpid()).encode())
         match self.fault:
             case "dies":
                 os.kill(os.getpid(), signal.SIGKILL)
@@ -75,4 +76,4 @@ class _FaultyLearner:
 
 def marks(folder: Path) -> list[int]:
     """The processes that met the fault, in order."""
-    return [int(path.read_text()) for path in sorted(folder.iterdir())]
+    return [int(path.read_text()) for path in sorted(folder.glob("[0-9]*"))]

@@ -58,13 +58,13 @@ def test_a_trial_finds_what_a_search_alone_finds_and_is_run_again_by_other_code_
         recent = episodes[report.episodes - pool : report.episodes]
         assert report.gain == pytest.approx(sum(episode.advantage for episode in recent) / pool)
     before = results(tmp_path / "trials")
-    again = run(tuning(tiny_experiment, (0.2,), workers=1), tmp_path / "trials")
+    again = run(tuning(tiny_experiment, (0.2,)), tmp_path / "trials")
     assert results(tmp_path / "trials") == before
     assert (again.best, again.schedule) == (tuned.best, tuned.schedule)
     (path,) = (tmp_path / "trials").glob("*/result.json")
     path.write_text(path.read_text().replace('"law_rl": "', '"law_rl": "0.'))
     before = results(tmp_path / "trials")
-    assert run(tuning(tiny_experiment, (0.2,), workers=1), tmp_path / "trials").schedule == tuned.schedule
+    assert run(tuning(tiny_experiment, (0.2,)), tmp_path / "trials").schedule == tuned.schedule
     assert results(tmp_path / "trials") != before
 
 
