@@ -33,6 +33,7 @@ FORBIDDEN: dict[str, tuple[str, ...]] = {
     },
     "law_rl.data": (*NOT_IN_INNER_LOOPS, CLASSIFICATION, DISTILLATION, FACE, COMPRESSION),
     CLASSIFICATION: (*NOT_IN_INNER_LOOPS, DISTILLATION, FACE, COMPRESSION),
+    DISTILLATION: (*NOT_IN_INNER_LOOPS, FACE, COMPRESSION),
 }
 
 # library -> the only places that may import it
@@ -116,6 +117,9 @@ def test_the_rules_name_modules_that_exist(name: str) -> None:
         ("law_rl/data/cifar.py", "from ..classification import train", "law_rl.data"),
         ("law_rl/data/__init__.py", "from ..face import pairs", "law_rl.data"),
         ("law_rl/classification/arc.py", "from ray import tune", "law_rl.classification"),
+        ("law_rl/classification/arc.py", "from ..distillation.kd import kd_loss", "law_rl.classification"),
+        ("law_rl/distillation/kd.py", "import gymnasium as gym", "law_rl.distillation"),
+        ("law_rl/distillation/hint.py", "from law_rl.face.heads import ArcFace", "law_rl.distillation"),
         ("law_rl/cli.py", "import envs", "law_rl"),
     ],
 )
