@@ -31,6 +31,7 @@ SECTIONS = {
     "soak": "A thousand episodes while workers are killed",
     "vec_env": "RayVecEnv beside SubprocVecEnv",
     "node_memory": "Data in memory once a node",
+    "congruence_cost": "Correlation congruence",
 }
 
 

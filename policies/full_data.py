@@ -99,7 +99,8 @@ class FullDataDDPG(DDPG):
         self._n_updates += 1
 
     def _descend(self, network: Any, loss: torch.Tensor) -> None:
+        parameters = list(network.parameters())
         network.optimizer.zero_grad()
-        loss.backward()  # type: ignore[no-untyped-call]
-        nn.utils.clip_grad_norm_(network.parameters(), self.gradient_clip)
+        loss.backward(inputs=parameters)  # type: ignore[no-untyped-call]
+        nn.utils.clip_grad_norm_(parameters, self.gradient_clip)
         network.optimizer.step()
