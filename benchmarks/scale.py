@@ -10,7 +10,7 @@ the lag allows have begun, and the oldest has not ended.
 import tempfile
 from collections.abc import Mapping, Sequence
 from contextlib import suppress
-from dataclasses import asdict, dataclass, replace
+from dataclasses import dataclass, fields, replace
 from pathlib import Path
 from typing import Any
 
@@ -20,7 +20,7 @@ import tyro
 
 from benchmarks.running import Bar, bar
 from benchmarks.simulation import Clock, Duplicates, FleetConfig, SimulatedWorkers, waiting
-from benchmarks.tables import RESULTS, markdown_table, write_results
+from benchmarks.tables import RESULTS, Kept, markdown_table
 from experiments.law_digits import experiment as law_digits
 from experiments.quickstart import experiment as quickstart
 from law_rl.actor import MlpActor, TableActor
@@ -57,6 +57,8 @@ PLANS: tuple[tuple[int, int, Duplicates], ...] = (
 class Options:
     """What is simulated."""
 
+    fresh: bool = False
+    """Measure again what an earlier run has measured."""
     largest: int = 1000
     """Leave out cases of more workers."""
     agents: tuple[str, ...] = tuple(EXPERIMENTS)
@@ -266,13 +268,26 @@ def table(results: Sequence[tuple[Case, Result]]) -> str:
 def main(args: Sequence[str] | None = None) -> None:
     options = tyro.cli(Options, description=__doc__, args=args)
     torch.set_num_threads(1)
-    results: list[tuple[Case, Result]] = []
+    kept = Kept(options.out, "scale", fresh=options.fresh)
     for case in cases(options):
-        with bar(f"{case.agent}, {case.fleet.workers} workers, lag {case.lag}", case.episodes) as line:
-            results.append((case, simulate(case, line)))
-    text = table(results)
-    write_results(options.out, "scale", {"cases": [asdict(case) | vars(result) for case, result in results]}, text)
-    print(text)
+        if kept.has(part_name(case), case):
+            continue
+        with bar(part_name(case), case.episodes) as line:
+            kept.put(part_name(case), vars(simulate(case, line)), case)
+        kept.write(table(measured(kept, options)))
+    print(table(measured(kept, options)))
+
+
+def part_name(case: Case) -> str:
+    twice = "" if case.fleet.duplicates == "never" else f", {case.fleet.duplicates} twice"
+    return f"{case.agent}, {case.fleet.workers} workers, lag {case.lag}{twice}"
+
+
+def measured(kept: Kept, options: Options) -> list[tuple[Case, Result]]:
+    """All cases that are done, those of earlier runs too, in the order of the plans."""
+    everything = cases(replace(options, agents=tuple(EXPERIMENTS), largest=max(count for count, *_ in PLANS)))
+    done = ((case, kept.parts[part_name(case)]) for case in everything if kept.has(part_name(case), case))
+    return [(case, Result(**{field.name: part[field.name] for field in fields(Result)})) for case, part in done]
 
 
 if __name__ == "__main__":

@@ -116,3 +116,6 @@ def test_the_table_is_written(tmp_path: Path, capsys: pytest.CaptureFixture[str]
     (row,) = [line for line in (tmp_path / "scale.md").read_text().splitlines() if line.startswith("| CMA-ES")]
     assert row.split(" | ")[1:5] == ["4", "8", "16", "never"]
     assert row in capsys.readouterr().out
+    monkeypatch.delattr(scale, "simulate")  # what was measured is kept
+    scale.main(["--rounds", "4", "--update-sample", "1000", "--agents", "CMA-ES", "--out", str(tmp_path)])
+    assert row in capsys.readouterr().out

@@ -97,7 +97,7 @@ def test_a_trial_that_fails_for_good_is_listed_and_the_rest_counts(
 def test_poor_trials_of_a_population_go_on_from_good_ones_the_same_way_each_time(
     ray_session: ModuleType, tiny_experiment: Experiment, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("law_rl.cluster.schedulers.DECISIONS", 2)
+    monkeypatch.setattr("law_rl.cluster.schedulers.DECISIONS", 1)
     space = Space(fields={"agent.sigma": Uniform(low=0.1, high=1.0)})
     setting = tuning(tiny_experiment, space=space, algorithm="pbt", trials=2)
     tuned = run(setting, tmp_path)
