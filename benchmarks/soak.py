@@ -16,6 +16,7 @@ from statistics import fmean
 import torch
 import tyro
 
+from benchmarks.processes import actor_processes
 from benchmarks.running import Bar, bar, learn, open_workers
 from benchmarks.tables import RESULTS, markdown_table, write_results
 from envs.digits import digits_task
@@ -53,27 +54,6 @@ def short_search(options: Options) -> Experiment:
     return replace(quickstart, name="soak", task=task, search=SearchConfig(episodes=options.episodes))
 
 
-def worker_processes() -> list[int]:
-    """The live worker processes that descend from this one; those of other runs are not ours to kill."""
-    found = []
-    for process in Path("/proc").glob("[0-9]*"):
-        try:
-            ours = (process / "cmdline").read_bytes().startswith(b"ray::Worker") and _descends(int(process.name))
-        except OSError:
-            continue
-        if ours:
-            found.append(int(process.name))
-    return sorted(found)
-
-
-def _descends(process: int) -> bool:
-    while process > 1:
-        process = int(Path(f"/proc/{process}/stat").read_text().rpartition(")")[2].split()[1])
-        if process == os.getpid():
-            return True
-    return False
-
-
 def resident_mib() -> float:
     """The resident memory of this process."""
     return int(Path("/proc/self/statm").read_text().split()[1]) * os.sysconf("SC_PAGE_SIZE") / MEBIBYTE
@@ -97,7 +77,7 @@ class Killer:
         due = self.kills * self._every + int(numpy_generator(0, "kill", self.kills).integers(self._every))
         if results < due:
             return
-        processes = worker_processes()
+        processes = actor_processes("Worker")
         if processes:
             os.kill(processes[int(numpy_generator(0, "victim", self.kills).integers(len(processes)))], signal.SIGKILL)
             self.kills += 1

@@ -16,7 +16,7 @@ from law_rl.failures import JobFailed
 from law_rl.files import write_atomic, write_json
 from law_rl.jobs import Workers
 from law_rl.progress import Progress
-from law_rl.replay import Invocation, write_failure
+from law_rl.replay import FAILURE, Invocation, write_failure
 from law_rl.search import Search
 from law_rl.selection import plain
 from law_rl.stage_weights import BINS
@@ -80,6 +80,7 @@ def execute(
         raise RunStopped(f"{error}. To see it happen: law-rl replay {directory}") from error
     result = {"experiment": experiment.name, **evaluation.to_json(), "search": _counts(search, worker_count)}
     write_json(directory / "result.json", result)
+    (directory / FAILURE).unlink(missing_ok=True)
     return result
 
 

@@ -38,7 +38,7 @@ class _Slot:
 
 @dataclass(frozen=True, kw_only=True)
 class _Task:
-    """A job in the queue, or on a worker since `begun`; `lost` workers and `raised` errors so far."""
+    """A job in the queue or on a worker, with the workers that it lost and the errors that it raised so far."""
 
     key: str
     job: Job

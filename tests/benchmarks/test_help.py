@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-HELPERS = ("__init__", "black_box", "population", "running", "simulation", "tables", "timing")
+HELPERS = ("__init__", "black_box", "population", "processes", "running", "simulation", "tables", "timing")
 SCRIPTS = sorted(
     path.stem for path in (Path(__file__).parents[2] / "benchmarks").glob("*.py") if path.stem not in HELPERS
 )

@@ -19,7 +19,7 @@ def kills_of(monkeypatch: pytest.MonkeyPatch, *, every: int, results: int, absen
     """The results after which a killer kills, when no worker lives during `absent`."""
     times: list[int] = []
     killer = Killer(every, SimpleNamespace(show=lambda done: None))  # type: ignore[arg-type]
-    monkeypatch.setattr(soak, "worker_processes", lambda: [] if len(killer.memory) - 1 in absent else [111, 222])
+    monkeypatch.setattr(soak, "actor_processes", lambda kind: [] if len(killer.memory) - 1 in absent else [111, 222])
     monkeypatch.setattr(os, "kill", lambda process, number: times.append(len(killer.memory) - 1))
     for _ in range(results):
         killer(SimpleNamespace())  # type: ignore[arg-type]

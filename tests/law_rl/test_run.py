@@ -12,7 +12,7 @@ from rich.console import Console
 from law_rl.experiment import Experiment
 from law_rl.jobs import LocalWorkers
 from law_rl.progress import Progress
-from law_rl.replay import Invocation
+from law_rl.replay import FAILURE, Invocation
 from law_rl.run import RunError, choose_directory, execute, resolved
 from law_rl.schedule import Schedule
 from law_rl.search import Search
@@ -63,9 +63,11 @@ def test_a_finished_run_can_be_resumed_and_ends_the_same(tiny_experiment: Experi
     assert "14/14 trainings" in text
     before = Schedule.load(tmp_path / "schedule.safetensors").hash
     (tmp_path / "schedule.safetensors").unlink()
+    (tmp_path / FAILURE).write_text("of a training that raised before, and no more")
     second, _ = run(tiny_experiment, tmp_path, resume=True)
     assert Schedule.load(tmp_path / "schedule.safetensors").hash == before
     assert second["schedules"] == first["schedules"]
+    assert not (tmp_path / FAILURE).exists()
 
 
 def test_tables_hold_what_happened(tiny_experiment: Experiment, tmp_path: Path) -> None:

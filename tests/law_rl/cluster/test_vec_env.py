@@ -21,6 +21,7 @@ from stable_baselines3 import A2C, PPO
 from stable_baselines3.common.monitor import Monitor
 from stable_baselines3.common.vec_env import DummyVecEnv, VecEnv
 
+from benchmarks.processes import actor_processes
 from law_rl.cluster.env_actor import EnvActor, Past
 from law_rl.cluster.vec_env import RayVecEnv
 from law_rl.experiment import Experiment
@@ -99,29 +100,14 @@ def closing(env: VecEnv) -> Iterator[VecEnv]:
         env.close()
 
 
-def descends(process: int) -> bool:
-    """Whether a process has this one among its parents."""
-    while process > 1:
-        process = int(Path(f"/proc/{process}/stat").read_text().rpartition(")")[2].split()[1])
-        if process == os.getpid():
-            return True
-    return False
-
-
 def kill_workers(env: VecEnv) -> None:
     """Kills the workers of all environments, which are this process's own; nothing where they are in this process."""
     if isinstance(env, DummyVecEnv):
         return
-    killed = 0
-    for process in Path("/proc").glob("[0-9]*"):
-        try:
-            ours = (process / "cmdline").read_bytes().startswith(b"ray::EnvActor") and descends(int(process.name))
-        except OSError:
-            continue
-        if ours:
-            os.kill(int(process.name), signal.SIGKILL)
-            killed += 1
-    assert killed == env.num_envs
+    processes = actor_processes("EnvActor")
+    for process in processes:
+        os.kill(process, signal.SIGKILL)
+    assert len(processes) == env.num_envs
 
 
 def nothing(env: VecEnv) -> None:

@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pytest
 
+from benchmarks.processes import actor_processes
 from law_rl.cluster.workers import RayWorkers
 from law_rl.experiment import Experiment
 from law_rl.failures import JobFailed
@@ -17,28 +18,6 @@ ROOT = Path(__file__).parents[3]
 pytestmark = pytest.mark.ray
 
 
-def worker_processes() -> list[int]:
-    """Process identities of the live workers that this process started; those of other runs are not ours to kill."""
-    found = []
-    for process in Path("/proc").glob("[0-9]*"):
-        try:
-            ours = (process / "cmdline").read_bytes().startswith(b"ray::Worker") and descends(int(process.name))
-        except OSError:
-            continue
-        if ours:
-            found.append(int(process.name))
-    return found
-
-
-def descends(process: int) -> bool:
-    """Whether a process has this one among its parents."""
-    while process > 1:
-        process = int(Path(f"/proc/{process}/stat").read_text().rpartition(")")[2].split()[1])
-        if process == os.getpid():
-            return True
-    return False
-
-
 def kill_at(jobs: int, victims: int) -> Callable[[Search], None]:
     """An observer that kills so many workers after so many jobs, and fails if there was none to kill."""
     seen = 0
@@ -47,7 +26,7 @@ def kill_at(jobs: int, victims: int) -> Callable[[Search], None]:
         nonlocal seen
         seen += 1
         if seen == jobs:
-            processes = worker_processes()[:victims]
+            processes = actor_processes("Worker")[:victims]
             assert len(processes) == victims
             for process in processes:
                 os.kill(process, signal.SIGKILL)
