@@ -68,7 +68,7 @@ class BlackBox:
     def policy(self) -> TableActor:
         best = sorted(self._finished, key=lambda trial: trial[:2])
         if not best:
-            return TableActor(actions=torch.zeros(1, len(self._spec.action)))
+            return TableActor(actions=torch.tensor([self._spec.baseline]))
         return best[min(1, len(best) - 1)][2]
 
     def state(self) -> dict[str, Any]:

@@ -115,7 +115,7 @@ def find_by_population(config: PopulationConfig, experiment: Experiment, workers
     with open_workers(experiment.setting, workers) as opened:
         episodes = run_jobs(jobs, opened, f"{text}: choice")
     runs = [[episodes[f"{place} {seed}"] for seed in seeds] for place in range(len(actors))]
-    return make_schedule(experiment, *choose(list(actors), runs))
+    return make_schedule(experiment, *choose(list(actors), runs, experiment.env.action.baseline))
 
 
 def evaluated(schedule: Schedule | None, experiment: Experiment, workers: int, text: str) -> list[float]:

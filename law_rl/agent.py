@@ -44,14 +44,15 @@ class Episode:
 
 @dataclass(frozen=True, kw_only=True)
 class AgentSpec:
-    """The problem that an agent is made for: names and bounds of observation and action, stages, and the search's
-    seed.
+    """The problem that an agent is made for: names and bounds of observation and action, the twin's action `baseline`,
+    stages, and the search's seed.
     """
 
     observation: tuple[str, ...]
     low: tuple[float, ...]
     high: tuple[float, ...]
     action: tuple[str, ...]
+    baseline: tuple[float, ...]
     stages: int
     warmup: int
     seed: int

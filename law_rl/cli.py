@@ -10,7 +10,9 @@ import tyro
 
 from law_rl import __version__
 from law_rl.commands.arguments import (
+    AnchorsCommand,
     Command,
+    DistillCommand,
     EnvsCommand,
     EvaluateCommand,
     JobsListCommand,
@@ -24,10 +26,12 @@ from law_rl.commands.arguments import (
     SearchCommand,
     ShowCommand,
     SubmitCommand,
+    TableCommand,
+    TeacherCommand,
     TuneCommand,
 )
 
-CHANGING = ("search", "evaluate", "tune", "submit")
+CHANGING = ("search", "evaluate", "tune", "submit", "distill", "teacher", "anchors")
 STARTED = time.monotonic()
 DESCRIPTION = """Learn how to weight the samples of a training, and follow what was learned anywhere.
 
@@ -50,7 +54,7 @@ def _run(arguments: list[str], *, debug: bool) -> int:
     try:
         _dispatch(arguments)
     except KeyboardInterrupt:
-        return _say("stopped. What was finished is kept; the same command with --resume goes on from there.", 1)
+        return _say("stopped. What was finished is kept; the same command goes on, with --resume where it has that.", 1)
     except BrokenPipeError:  # the reader of a pipe has seen enough
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
     except (ValueError, OSError, ImportError) as error:
@@ -79,7 +83,7 @@ def _sentence(error: BaseException) -> str:
 def _dispatch(arguments: list[str]) -> None:
     overrides, arguments = split_overrides(arguments)
     command = tyro.cli(Command, args=arguments, prog="law-rl", description=DESCRIPTION)
-    if overrides and not isinstance(command, SearchCommand | EvaluateCommand | TuneCommand | SubmitCommand):
+    if overrides and arguments[0] not in CHANGING:
         raise ValueError(f"{overrides[0]} changes an experiment: only {', '.join(CHANGING)} take it")
     run_command(command, overrides)
 
@@ -91,10 +95,26 @@ def run_command(command: Command, overrides: Sequence[str]) -> None:
             from law_rl.commands import run
 
             run.run(command, overrides, started=STARTED)
+        case DistillCommand():
+            from law_rl.commands.distill import distill
+
+            distill(command, overrides)
+        case TeacherCommand():
+            from law_rl.commands.teacher import teacher
+
+            teacher(command, overrides)
+        case AnchorsCommand():
+            from law_rl.commands.anchors import anchors
+
+            anchors(command, overrides)
         case TuneCommand():
             from law_rl.commands.tune import tune
 
             tune(command, overrides)
+        case TableCommand():
+            from law_rl.commands.table import table
+
+            table(command)
         case SubmitCommand():
             from law_rl.commands.jobs import submit
 

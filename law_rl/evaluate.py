@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, ClassVar
 
+from law_rl.actions import check_offered
 from law_rl.experiment import Experiment
 from law_rl.features import REMEMBERING
 from law_rl.files import write_json
@@ -31,21 +32,25 @@ class Follow:
 
 @dataclass(frozen=True, kw_only=True)
 class Evaluation:
-    """Test metrics in points: one value a curriculum and training seed, in the order of `seeds`."""
+    """Test metrics in points: one value a curriculum and training seed, in the order of `seeds`.
+
+    Gains are measured over the curriculum `over`, which trains as the twin does.
+    """
 
     metric: str
     seeds: tuple[int, ...]
     values: Mapping[str, tuple[float, ...]]
+    over: str = UNIFORM
 
     def interval(self, name: str) -> Interval:
         return mean_interval(self.values[name])
 
-    def gain(self, name: str, over: str = UNIFORM) -> Interval:
+    def gain(self, name: str, over: str = "") -> Interval:
         """The paired difference of two curricula, in points."""
-        return mean_interval([a - b for a, b in zip(self.values[name], self.values[over], strict=True)])
+        return mean_interval([a - b for a, b in zip(self.values[name], self.values[over or self.over], strict=True)])
 
     def gap_closed(self, name: str = LEARNED) -> float | None:
-        """(name - uniform) / (oracle - uniform) of the means; None where no oracle is known or it gains nothing."""
+        """(name - over) / (oracle - over) of the means; None where no oracle is known or it gains nothing."""
         if ORACLE not in self.values:
             return None
         ceiling = self.gain(ORACLE).mean
@@ -54,7 +59,7 @@ class Evaluation:
     def to_json(self) -> dict[str, Any]:
         """The entries of result.json that an evaluation fills."""
         schedules = {name: self.interval(name).to_json() | {"values": list(v)} for name, v in self.values.items()}
-        gain = {"over": UNIFORM} | self.gain(LEARNED).to_json()
+        gain = {"over": self.over} | self.gain(LEARNED).to_json()
         return {
             "metric": self.metric,
             "seeds": list(self.seeds),
@@ -88,7 +93,7 @@ def evaluate(
             write_json(checkpoint, {"setting": repr(experiment.setting), "results": results})
         observer(len(results.keys() & wanted.keys()), len(wanted))
     values = {c.name: tuple(results[_key(c, seed)] for seed in seeds) for c in curricula}
-    return Evaluation(metric=experiment.task.metric, seeds=seeds, values=values)
+    return Evaluation(metric=experiment.task.metric, seeds=seeds, values=values, over=experiment.reference)
 
 
 def _key(curriculum: Curriculum, seed: int) -> str:
@@ -105,14 +110,12 @@ def _kept(checkpoint: Path | None, experiment: Experiment) -> dict[str, float]:
 
 
 def check_fits(schedule: Schedule, experiment: Experiment) -> None:
-    """ValueError where the experiment's training does not offer what the schedule weights by."""
+    """ValueError where the experiment's training does not offer what the schedule sets."""
     features, task = schedule.action.features, experiment.task
-    missing = set(features) - set(task.learner(experiment.env.first_seed).feature_names)
-    if missing:
-        raise ValueError(
-            f"the schedule weights by {', '.join(sorted(missing))}, which {experiment.name} does not offer: "
-            f"add --task.training.features {' '.join(features)}"
-        )
+    try:
+        check_offered(schedule.action, task.learner(experiment.env.first_seed))
+    except ValueError as error:
+        raise ValueError(f"the schedule does not fit {experiment.name}: {error}") from error
     if schedule.memory_decay != task.memory_decay and any(name in REMEMBERING for name in features):
         raise ValueError(
             f"the schedule remembers samples with decay {schedule.memory_decay}, {experiment.name} with "

@@ -53,7 +53,7 @@ class EvaluationConfig:
 @dataclass(frozen=True, kw_only=True)
 class Experiment:
     """Everything that a run needs: what is trained, the environment, the agent, the search, and what it is held
-    against.
+    against: baselines, the first of which directs as the twin does.
     """
 
     name: str
@@ -81,8 +81,13 @@ class Experiment:
                 f"{self.env.pool} seeds take {confirming}: give more episodes, fewer candidates or a smaller pool"
             )
         names = [baseline.name for baseline in self.baselines]
-        if "uniform" not in names or len(set(names)) < len(names):
-            raise ValueError(f"baselines are {', '.join(names) or 'empty'}: name each once, 'uniform' among them")
+        if not names or len(set(names)) < len(names):
+            raise ValueError(f"baselines are {', '.join(names) or 'empty'}: name each once, the twin's directive first")
+
+    @property
+    def reference(self) -> str:
+        """The baseline that gains are measured over: the one that directs as the twin does."""
+        return self.baselines[0].name
 
     @property
     def setting(self) -> Setting:

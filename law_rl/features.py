@@ -15,12 +15,15 @@ EPSILON = 1e-5
 
 @dataclass(frozen=True, kw_only=True)
 class Batch:
-    """One batch after its forward pass: losses [B], logits [B, C], targets [B], and ids [B] where the host has them."""
+    """One batch after its forward pass: cross-entropies [B] in nats, logits [B, C], targets [B], and where the host has
+    them ids [B] and the teacher's logits [B, C].
+    """
 
     losses: torch.Tensor
     logits: torch.Tensor
     targets: torch.Tensor
     ids: torch.Tensor | None = None
+    teacher_logits: torch.Tensor | None = None
 
 
 def _standardise(values: torch.Tensor) -> torch.Tensor:
@@ -64,6 +67,25 @@ def _loss_in_class(batch: Batch) -> torch.Tensor:
     return (batch.losses - mean[batch.targets]) / (std[batch.targets] + EPSILON)
 
 
+def _log_teacher(batch: Batch, name: str) -> torch.Tensor:
+    if batch.teacher_logits is None:
+        raise ValueError(
+            f"{name} compares with a teacher: give teacher_logits, or leave it out of the features where there is none"
+        )
+    return torch.log_softmax(batch.teacher_logits.float(), dim=1)
+
+
+def _teacher_divergence(batch: Batch) -> torch.Tensor:
+    teacher = _log_teacher(batch, "teacher_divergence")
+    student = torch.log_softmax(batch.logits.float(), dim=1)
+    return _standardise((teacher.exp() * (teacher - student)).sum(dim=1))
+
+
+def _teacher_confidence(batch: Batch) -> torch.Tensor:
+    own = _log_teacher(batch, "teacher_confidence").gather(1, batch.targets.unsqueeze(1)).squeeze(1)
+    return 2.0 * own.exp() - 1.0
+
+
 STATELESS: dict[str, Callable[[Batch], torch.Tensor]] = {
     "loss": _loss,
     "entropy": _entropy,
@@ -72,6 +94,11 @@ STATELESS: dict[str, Callable[[Batch], torch.Tensor]] = {
     "loss_in_class": _loss_in_class,
     "margin": _margin,
 }
+AGAINST_TEACHER: dict[str, Callable[[Batch], torch.Tensor]] = {
+    "teacher_divergence": _teacher_divergence,
+    "teacher_confidence": _teacher_confidence,
+}
+_IN_BATCH = STATELESS | AGAINST_TEACHER
 Quantity = Literal["loss", "confidence", "agreement"]
 Norm = Literal["all", "class", "none"]
 REMEMBERING: dict[str, tuple[Quantity, Norm]] = {
@@ -82,7 +109,7 @@ REMEMBERING: dict[str, tuple[Quantity, Norm]] = {
     "own_agreement": ("agreement", "none"),
 }
 LABEL_PRIOR = "label_prior"
-FEATURE_NAMES = (*STATELESS, *REMEMBERING, LABEL_PRIOR)
+FEATURE_NAMES = (*_IN_BATCH, *REMEMBERING, LABEL_PRIOR)
 
 
 def check_feature_names(names: Sequence[str]) -> None:
@@ -181,10 +208,11 @@ class Features:
     def __init__(
         self, names: Sequence[str], *, classes: int, targets: torch.Tensor | None, memory_decay: float
     ) -> None:
-        check_feature_names(names)
+        if names:
+            check_feature_names(names)
         if not 0 <= memory_decay < 1:
             raise ValueError(f"memory_decay is {memory_decay}: give a number from 0 (only the last visit) to below 1")
-        wanting = [name for name in names if name not in STATELESS]
+        wanting = [name for name in names if name not in _IN_BATCH]
         if wanting and targets is None:
             raise ValueError(f"{', '.join(wanting)} look at the whole training set: give targets, its labels")
         self._memories: dict[str, SampleMemory] = {}
@@ -209,8 +237,8 @@ class Features:
         return [self._feature(name, batch) for name in names]
 
     def _feature(self, name: str, batch: Batch) -> torch.Tensor:
-        if name in STATELESS:
-            return STATELESS[name](batch)
+        if name in _IN_BATCH:
+            return _IN_BATCH[name](batch)
         if name == LABEL_PRIOR:
             return self._prior[batch.targets]
         if name not in self._memories:

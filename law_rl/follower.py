@@ -6,18 +6,19 @@ from typing import TYPE_CHECKING, Any
 import torch
 
 from law_rl.features import Batch, Features
-from law_rl.observation import StageView
+from law_rl.learner import Directive
+from law_rl.observation import StageView, TrainingStatistics
 from law_rl.weigher import Weigher
-from law_rl.weighting import from_json, to_json
 
 if TYPE_CHECKING:
     from law_rl.schedule import Schedule
 
 
 class Follower:
-    """Gives sample weights step by step, and sees the training it steers only through what it is told.
+    """Gives directives and sample weights step by step, and sees the training it steers only through what it is told.
 
-    Once a step, call `weights` and train on sum(w * losses) / sum(w).
+    Once a step, call `weights` and train on sum(w * losses) / sum(w). Where the schedule chooses a teacher or mixes
+    losses, first call `directive`, which also says these.
     """
 
     def __init__(self, schedule: "Schedule", total_steps: int, *, targets: torch.Tensor | None = None) -> None:
@@ -31,6 +32,18 @@ class Follower:
         self._step, self._lr0, self._classes = 0, 0.0, 0
         self._boundaries = {round(k * total_steps / schedule.stages): k for k in range(schedule.stages)}
         self._weigher: Weigher | None = None
+        self._directive, self._begun = Directive(), -1
+
+    def directive(self, *, lr: float) -> Directive:
+        """What is fixed during this step's stage: the teacher's `anchor` and the weights of the `losses` among it.
+
+        `lr` is this step's learning rate. Called before `weights`, once or more a step.
+        """
+        self._lr0 = max(self._lr0, lr)
+        if self._begun < self._step and self._step in self._boundaries:
+            self._begun = self._step
+            self._directive = self._schedule.directive(self._view(self._boundaries[self._step], lr))
+        return self._directive
 
     def weights(
         self,
@@ -40,19 +53,20 @@ class Follower:
         targets: torch.Tensor,
         lr: float,
         ids: torch.Tensor | None = None,
+        teacher_logits: torch.Tensor | None = None,
     ) -> torch.Tensor:
         """Sample weights [B] of this step's batch, in [0, 2], detached.
 
         losses: cross-entropies [B] in nats; logits [B, C]; targets: int64 [B]; lr: this step's learning rate; ids:
-        int64 [B], the samples' places in the training set, wanted by features that remember single samples.
+        int64 [B], the samples' places in the training set, wanted by features that remember single samples;
+        teacher_logits [B, C], wanted by features that compare with a teacher.
         """
         weigher = self._weigher or self._build(logits.shape[1])
-        self._lr0 = max(self._lr0, lr)
-        if self._step in self._boundaries:
-            self._begin_stage(weigher, self._boundaries[self._step], lr)
+        weigher.set_rule(self.directive(lr=lr).weighting)
         self._step += 1
         own = losses.detach().to(torch.float32, copy=True)  # a copy: the host may overwrite its losses and its weights
-        weights = weigher.weights(Batch(losses=own, logits=logits.detach(), targets=targets, ids=ids))
+        batch = Batch(losses=own, logits=logits.detach(), targets=targets, ids=ids, teacher_logits=teacher_logits)
+        weights = weigher.weights(batch)
         return torch.ones_like(own) if weights is None else weights.clone()
 
     def _build(self, classes: int) -> Weigher:
@@ -63,10 +77,10 @@ class Follower:
         self._weigher = Weigher(features)
         return self._weigher
 
-    def _begin_stage(self, weigher: Weigher, stage: int, lr: float) -> None:
-        weigher.statistics.flush()
-        statistics = weigher.statistics
-        view = StageView(
+    def _view(self, stage: int, lr: float) -> StageView:
+        statistics = self._weigher.statistics if self._weigher else TrainingStatistics()
+        statistics.flush()
+        return StageView(
             stage=stage,
             stages=self._schedule.stages,
             lr=lr,
@@ -75,14 +89,12 @@ class Follower:
             ema_weight=statistics.ema_weight,
             loss_quantiles=statistics.quantiles,
         )
-        weigher.set_rule(self._schedule.directive(view).weighting)
 
     def state_dict(self) -> dict[str, Any]:
         """Everything that following goes on from: tensors and plain values, for the host's own checkpoint."""
-        state = {"step": self._step, "lr0": self._lr0, "classes": self._classes, "total": self._total}
-        if self._weigher is None:
-            return state
-        return state | {"weigher": self._weigher.state_dict(), "rule": to_json(self._weigher.rule)}
+        counts = {"step": self._step, "begun": self._begun, "total": self._total, "classes": self._classes}
+        state = {**counts, "lr0": self._lr0, "directive": self._directive.to_json()}
+        return state if self._weigher is None else state | {"weigher": self._weigher.state_dict()}
 
     def load_state_dict(self, state: Mapping[str, Any]) -> None:
         """Goes on from a `state_dict`, bit for bit; ValueError if it belongs to a training of another length."""
@@ -90,8 +102,7 @@ class Follower:
             raise ValueError(
                 f"the state is of a training of {state['total']} steps, this one has {self._total}: give that number"
             )
-        self._step, self._lr0, self._weigher = int(state["step"]), float(state["lr0"]), None
+        self._step, self._begun, self._lr0 = int(state["step"]), int(state["begun"]), float(state["lr0"])
+        self._directive, self._weigher = Directive.from_json(state["directive"]), None
         if "weigher" in state:
-            weigher = self._build(int(state["classes"]))
-            weigher.load_state_dict(state["weigher"])
-            weigher.set_rule(from_json(state["rule"]))
+            self._build(int(state["classes"])).load_state_dict(state["weigher"])

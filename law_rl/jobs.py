@@ -9,7 +9,7 @@ import torch
 from law_rl.actor import MlpActor, TableActor
 from law_rl.agent import Episode
 from law_rl.failures import JobFailed, Place, TrainingRaised, located
-from law_rl.learner import Directive, Learner, Task
+from law_rl.learner import BASELINE, Directive, Learner, Task
 from law_rl.stage_env import StageEnv, StageEnvConfig
 from law_rl.stage_weights import WeightSummary
 from law_rl.twins import Curve, TwinBook, train_twin
@@ -73,18 +73,52 @@ class TrainingJob:
     seed: int
 
     def run(self, worker: "WorkerState") -> float:
-        with located(Place(self.curriculum.name, self.seed)) as place:
-            learner = worker.setting.task.learner(self.seed)
-            while learner.stage < learner.stages:
-                place.stage = learner.stage
-                warm = learner.stage < worker.setting.env.warmup
-                report = learner.train_stage(Directive() if warm else self.curriculum.directive(learner))
-                if report.failure:
-                    break
-            return learner.evaluate("test")[learner.metric]
+        setting = worker.setting
+        measured = measure(setting.task, self.curriculum, self.seed, warmup=setting.env.warmup)
+        return measured.metrics[setting.task.metric]
 
 
-Job = TwinJob | EpisodeJob | TrainingJob
+@dataclass(frozen=True, kw_only=True)
+class MeasureJob:
+    """Trains a seed of a task, which need not be the setting's, under a curriculum; the result is a Measurement."""
+
+    task: Task
+    curriculum: Curriculum
+    seed: int
+
+    def run(self, worker: "WorkerState") -> "Measurement":
+        return measure(self.task, self.curriculum, self.seed, warmup=worker.setting.env.warmup)
+
+
+Job = TwinJob | EpisodeJob | TrainingJob | MeasureJob
+
+
+@dataclass(frozen=True, kw_only=True)
+class Measurement:
+    """All metrics of one training on the test split, read once at its end, and the iterations that it took.
+
+    `failure` says why training could not go on (empty: it went to its end).
+    """
+
+    metrics: Mapping[str, float]
+    iterations: int
+    failure: str = ""
+
+
+def measure(task: Task, curriculum: Curriculum, seed: int, *, warmup: int) -> Measurement:
+    """Trains a seed under a curriculum after `warmup` stages under the twin's directive.
+
+    TrainingRaised says where it raised.
+    """
+    with located(Place(curriculum.name, seed)) as place:
+        learner = task.learner(seed)
+        iterations, failure = 0, ""
+        while learner.stage < learner.stages and not failure:
+            place.stage = learner.stage
+            warm = learner.stage < warmup
+            report = learner.train_stage(BASELINE if warm else curriculum.directive(learner))
+            iterations, failure = iterations + report.iterations, report.failure
+        return Measurement(metrics=learner.evaluate("test"), iterations=iterations, failure=failure)
 
 
 class WorkerState:

@@ -2,7 +2,8 @@
 forked.
 """
 
-from collections.abc import Mapping
+import math
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Any, Literal, Protocol, Self
 
@@ -10,7 +11,7 @@ import torch
 
 from law_rl.observation import StageView
 from law_rl.stage_weights import WeightSummary
-from law_rl.weighting import Uniform, Weighting
+from law_rl.weighting import Uniform, Weighting, from_json, to_json
 
 SplitName = Literal["train", "validation", "test"]
 Snapshot = Mapping[str, Any]
@@ -18,13 +19,36 @@ Snapshot = Mapping[str, Any]
 
 @dataclass(frozen=True, kw_only=True)
 class Directive:
-    """What is fixed during one stage: the rule that weights the samples."""
+    """What is fixed during one stage: how samples are weighted, which teacher supervises, how losses are mixed.
+
+    `anchor` is the position on the teacher's route, from 0, its first anchor, to 1, the converged teacher. `losses` are
+    weights of terms of the loss; a term not named keeps the learner's own weight. Learners without a teacher or terms
+    take only the weighting.
+    """
 
     weighting: Weighting = field(default_factory=Uniform)
+    anchor: float = 1.0
+    losses: Mapping[str, float] = field(default_factory=dict)
+
+    def __post_init__(self) -> None:
+        if not 0.0 <= self.anchor <= 1.0:
+            raise ValueError(f"anchor is {self.anchor}: give a position from 0, the first anchor, to 1, the last")
+        wrong = {term: weight for term, weight in self.losses.items() if not 0.0 <= weight < math.inf}
+        if wrong:
+            raise ValueError(f"losses weights {', '.join(f'{k} {v}' for k, v in wrong.items())}: give 0 or more each")
+
+    def to_json(self) -> dict[str, Any]:
+        return {"weighting": to_json(self.weighting), "anchor": self.anchor, "losses": dict(self.losses)}
+
+    @staticmethod
+    def from_json(value: Mapping[str, Any]) -> "Directive":
+        return Directive(
+            weighting=from_json(value["weighting"]), anchor=float(value["anchor"]), losses=dict(value["losses"])
+        )
 
 
 BASELINE = Directive()
-"""The twin's directive: uniform weights."""
+"""The twin's directive: uniform weights, the converged teacher where there is one, the learner's own loss weights."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -66,6 +90,16 @@ class Learner(Protocol):
         ...
 
     @property
+    def anchors(self) -> int:
+        """Anchors on the teacher's route; 0 without a teacher."""
+        ...
+
+    @property
+    def loss_weights(self) -> Mapping[str, float]:
+        """The terms of the loss that a directive may weight, with the learner's own weights."""
+        ...
+
+    @property
     def mislabelled(self) -> torch.Tensor | None:
         """Which training labels are known to be wrong, bool [N]; None where that is not known."""
         ...
@@ -82,7 +116,11 @@ class Learner(Protocol):
         """A copy of everything that training goes on from; later training does not change it."""
         ...
 
-    def restore(self, snapshot: Snapshot) -> None: ...
+    def restore(self, snapshot: Snapshot) -> None:
+        """Goes on from a snapshot, bit for bit; one that was in a file (`law_rl.files`) has lists for tuples, strings
+        for the numbers that name things, and all tensors contiguous on the CPU.
+        """
+        ...
 
     def fork(self) -> Self:
         """A second learner in the same state, sharing the data."""
@@ -110,6 +148,13 @@ class Task(Protocol):
     @property
     def metric(self) -> str:
         """The learners' metric."""
+        ...
+
+    def prepare(self, observer: Callable[[int, int], None]) -> None:
+        """Makes here what all trainings need and is made once, such as a teacher; `observer(done, total)` as it goes.
+
+        Where it was not called, the first learner of a process makes it.
+        """
         ...
 
     def learner(self, seed: int) -> Learner: ...

@@ -40,13 +40,26 @@ class Progress:
     ) -> None:
         self._bar.stop()
 
-    def search(self, search: Search) -> None:
+    def search(self, search: Search, name: str = "search") -> None:
         recent = [episode.advantage for episode in search.state.episodes[-RECENT:]]
         gain = f"gain {mean_interval(recent).mean:+.1f} points" if recent else "twins first"
-        self._show("search", f"search, {gain}", search.trainings_done, search.trainings_total)
+        self._show(name, f"{name}, {gain}", search.trainings_done, search.trainings_total)
 
     def evaluation(self, done: int, total: int) -> None:
         self._show("evaluation", "evaluation on unseen seeds", done, total)
+
+    def table(self, done: int, total: int) -> None:
+        self._show("table", "table on unseen seeds", done, total)
+
+    def preparation(self, name: str, done: int, total: int) -> None:
+        """Shows what a task makes once for all of its trainings, such as a teacher; `name` says for what."""
+        self._show(f"preparation {name}", f"teacher of {name}", done, total, unit="stages")
+
+    def student(self, done: int, total: int) -> None:
+        self._show("student", "student", done, total, unit="stages")
+
+    def students(self, done: int, total: int) -> None:
+        self._show("students", "students of every anchor", done, total, unit="stages")
 
     def tuning(self, trials: Sequence[Trial], total: int, episodes: int) -> None:
         """Shows how far `total` trials of so many episodes are; `trials` are those begun."""
@@ -56,7 +69,7 @@ class Progress:
         done = sum(episodes if trial in ended else min(trial.episodes, episodes) for trial in trials)
         self._show("tuning", f"{len(ended)} of {total} trials, {gain}", done, total * episodes)
 
-    def _show(self, key: str, text: str, done: int, total: int) -> None:
+    def _show(self, key: str, text: str, done: int, total: int, *, unit: str = "trainings") -> None:
         if key not in self._tasks:
             self._tasks[key] = self._bar.add_task(text, total=total, completed=done)
             self._begun = self._printed = time.monotonic()
@@ -67,5 +80,5 @@ class Progress:
             self._printed = now
             rate = (now - self._begun) / max(done - self._first, 1)
             self._console.print(
-                f"{text}: {done}/{total} trainings, about {rate * (total - done):.0f} s left", highlight=False
+                f"{text}: {done}/{total} {unit}, about {rate * (total - done):.0f} s left", highlight=False
             )

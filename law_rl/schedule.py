@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 import torch
 
-from law_rl.actions import SampleWeights
+from law_rl.actions import Action, action_from_json
 from law_rl.actor import MlpActor, TableActor, actor_from_tree
 from law_rl.files import load_tree, save_tree
 from law_rl.learner import Directive
@@ -36,7 +36,7 @@ class Schedule:
     """
 
     actor: TableActor | MlpActor
-    action: SampleWeights
+    action: Action
     observation: tuple[str, ...]
     stages: int
     warmup: int
@@ -72,7 +72,7 @@ class Schedule:
         return any(ENTRIES[name].needs_validation for name in self.observation)
 
     def directive(self, view: StageView) -> Directive:
-        """The directive of the stage that begins at `view`; uniform weights during warm-up."""
+        """The directive of the stage that begins at `view`; the twin's during warm-up."""
         stage = view.stage * self.stages // view.stages
         if stage < self.warmup:
             return Directive()
@@ -145,7 +145,7 @@ def _from_body(body: Mapping[str, Any], path: Path) -> Schedule:
     try:
         return Schedule(
             actor=actor_from_tree(body["actor"]),
-            action=SampleWeights.from_json(body["action"]),
+            action=action_from_json(body["action"]),
             observation=tuple(body["observation"]),
             stages=body["stages"],
             warmup=body["warmup"],

@@ -202,7 +202,7 @@ class Search:
             self._collect()
             self._observer(self)
         confirmed = [self.state.episodes[self._explored + k * pool :][:pool] for k in range(len(candidates))]
-        actor, self.confirmed = choose(candidates, confirmed)
+        actor, self.confirmed = choose(candidates, confirmed, self.experiment.env.action.baseline)
         return make_schedule(self.experiment, actor, self.confirmed)
 
     def candidate_of(self, index: int) -> int | None:
@@ -227,6 +227,7 @@ def agent_spec(experiment: Experiment) -> AgentSpec:
         low=tuple(ENTRIES[name].low for name in names),
         high=tuple(ENTRIES[name].high for name in names),
         action=experiment.env.action.names,
+        baseline=experiment.env.action.baseline,
         stages=experiment.task.stages,
         warmup=experiment.env.warmup,
         seed=experiment.search.seed,

@@ -3,6 +3,7 @@
 import importlib.metadata
 import math
 import statistics
+from collections.abc import Sequence
 from dataclasses import asdict, replace
 from typing import Any
 
@@ -19,28 +20,28 @@ PROVENANCE_PACKAGES = ("torch", "gymnasium", "stable-baselines3", "numpy")
 
 
 def choose(
-    candidates: list[TableActor | MlpActor], confirmed: list[list[Episode]]
+    candidates: list[TableActor | MlpActor], confirmed: list[list[Episode]], baseline: Sequence[float]
 ) -> tuple[TableActor | MlpActor, list[Episode]]:
     """The candidate with the best mean gain over its confirming episodes, which come with it.
 
-    Where even that gain is not above its own standard error, uniform weights, with the twins' results: a schedule that
-    has not been seen to help is not handed on.
+    Where even that gain is not above its own standard error, the twin's action `baseline`, with the twins' results: a
+    schedule that has not been seen to help is not handed on.
     """
     gains = [[episode.advantage for episode in episodes] for episodes in confirmed]
     best = max(range(len(candidates)), key=lambda k: (math.fsum(gains[k]), -k))
     error = statistics.stdev(gains[best]) / math.sqrt(len(gains[best])) if len(gains[best]) > 1 else 0.0
     if statistics.fmean(gains[best]) > error:
         return candidates[best], confirmed[best]
-    twins = [as_twin(episode) for episode in confirmed[best]]
+    twins = [as_twin(episode, baseline) for episode in confirmed[best]]
     return TableActor(actions=twins[0].actions[:1]), twins
 
 
-def as_twin(episode: Episode) -> Episode:
-    """What the episode would have been under uniform weights."""
+def as_twin(episode: Episode, baseline: Sequence[float]) -> Episode:
+    """What the episode would have been under the twin's action."""
     unknown = torch.full_like(episode.weight_clean, math.nan)
     return replace(
         episode,
-        actions=torch.zeros_like(episode.actions),
+        actions=episode.actions.new_tensor(baseline).expand_as(episode.actions).clone(),
         rewards=torch.zeros_like(episode.rewards),
         metric=episode.twin_metric,
         failure="",
@@ -65,7 +66,7 @@ def make_schedule(experiment: Experiment, actor: TableActor | MlpActor, confirme
         "training_seeds": list(experiment.env.seeds),
         "versions": {"law-rl": law_rl.__version__, **versions},
         "validation_gain": {
-            "over": "uniform",
+            "over": experiment.reference,
             "mean": gain.mean,
             "ci95": [gain.low, gain.high],
             "seeds": len(confirmed),

@@ -8,7 +8,7 @@ import gymnasium
 import numpy as np
 import numpy.typing as npt
 
-from law_rl.actions import SampleWeights
+from law_rl.actions import Action, SampleWeights, check_offered
 from law_rl.learner import BASELINE, Directive, Learner, Snapshot, StageReport, Task
 from law_rl.observation import ENTRIES, FOLLOWER, check_observation_names, observe
 from law_rl.rewards import Progress, Reward, RewardName
@@ -22,12 +22,12 @@ Observation = npt.NDArray[np.float32]
 class StageEnvConfig:
     """What the policy sets, sees and is paid for.
 
-    `warmup` stages of uniform weights run inside reset. Training seeds come from a pool of `pool` seeds, `first_seed`
-    on. `resync_twin` "stage" restarts the twin from the learner's weights at each stage (twice the cost). `penalty` is
-    the reward, in points, of a training that failed.
+    `warmup` stages under the twin's directive run inside reset. Training seeds come from a pool of `pool` seeds,
+    `first_seed` on. `resync_twin` "stage" restarts the twin from the learner's weights at each stage (twice the cost).
+    `penalty` is the reward, in points, of a training that failed.
     """
 
-    action: SampleWeights = field(default_factory=SampleWeights)
+    action: Action = field(default_factory=SampleWeights)
     observation: tuple[str, ...] = FOLLOWER
     reward: RewardName = "increment"
     resync_twin: Literal["never", "stage"] = "never"
@@ -39,7 +39,7 @@ class StageEnvConfig:
     def __post_init__(self) -> None:
         check_observation_names(self.observation)
         if self.warmup < 0:
-            raise ValueError(f"warmup is {self.warmup}: give the number of uniform stages at the start, at least 0")
+            raise ValueError(f"warmup is {self.warmup}: give the number of the twin's stages at the start, at least 0")
         if self.pool < 1 or self.first_seed < 0:
             raise ValueError(
                 f"pool is {self.pool} from seed {self.first_seed}: give at least 1 seed, from 0 or more on"
@@ -106,11 +106,7 @@ class StageEnv(gymnasium.Env[Observation, Observation]):
         super().reset(seed=seed)
         self._training_seed, self._failed = self._choose_seed(seed, options or {}), False
         self._learner = self.twins.warm_learner(self._training_seed)
-        missing = set(self.config.action.features) - set(self._learner.feature_names)
-        if missing:
-            raise ValueError(
-                f"the learner offers no feature {', '.join(sorted(missing))}: name it in the training's features"
-            )
+        check_offered(self.config.action, self._learner)
         metric, twin = self._metrics()
         self._reward.start(metric, twin)
         self.weights = WeightSummary()
@@ -195,22 +191,12 @@ class StageEnv(gymnasium.Env[Observation, Observation]):
         }
 
     def restore(self, snapshot: _EnvSnapshot) -> Observation:
-        """Goes on from a snapshot, bit for bit, and returns the observation there.
-
-        One that was in a file (`law_rl.files`) has lists for tuples and strings for the numbers that name things.
-        """
+        """Goes on from a snapshot, also one that was in a file, bit for bit, and returns the observation there."""
         self._training_seed = snapshot["training_seed"]
         self._learner = self.task.learner(self._training_seed)
-        self._learner.restore(_with_numbers(snapshot["learner"]))
+        self._learner.restore(snapshot["learner"])
         self._reward.restore(snapshot["reward"])
         self._last, self._failed = (snapshot["last"][0], snapshot["last"][1]), snapshot["failed"]
         self.np_random.bit_generator.state = dict(snapshot["np_random"])
         self.weights = WeightSummary()
         return self._observe()
-
-
-def _with_numbers(tree: Any) -> Any:
-    """A tree whose names of digits alone are numbers, as optimisers number their parameters."""
-    if isinstance(tree, Mapping):
-        return {int(k) if isinstance(k, str) and k.isdecimal() else k: _with_numbers(v) for k, v in tree.items()}
-    return tree

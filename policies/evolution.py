@@ -18,7 +18,7 @@ from law_rl.counters import counter_seed
 class EvolutionConfig:
     """CMA-ES (Hansen; the `cmaes` library) over action = start + progress (end - start), clipped to [-1, 1].
 
-    It begins at uniform weights with step size `sigma` and updates its distribution every `population` episodes. A
+    It begins at the twin's action with step size `sigma` and updates its distribution every `population` episodes. A
     candidate's score is its episode's final advantage over the twin. The policy at the end is the distribution's mean.
     """
 
@@ -48,10 +48,10 @@ class Evolution:
         self._optimiser = self._fresh()
 
     def _fresh(self) -> CMA:
-        size, bounds = self._size, np.tile([-1.0, 1.0], (self._size, 1))
+        bounds = np.tile([-1.0, 1.0], (self._size, 1))
         seed = counter_seed(self._spec.seed, "evolution") % 2**32
         return CMA(
-            mean=np.zeros(size),
+            mean=np.tile(self._spec.baseline, 2),
             sigma=self._config.sigma,
             bounds=bounds,
             population_size=self._config.population,

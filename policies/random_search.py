@@ -35,7 +35,7 @@ class RandomSearch:
 
     def __init__(self, config: RandomSearchConfig, spec: AgentSpec) -> None:
         self._config, self._spec = config, spec
-        self._best, self._advantage = torch.zeros(1, len(spec.action)), 0.0
+        self._best, self._advantage = torch.tensor([spec.baseline]), 0.0
 
     def actor(self, episode: int) -> TableActor:
         stages = 1 if self._config.policy == "constant" else self._spec.stages

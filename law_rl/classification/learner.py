@@ -2,20 +2,22 @@
 
 import contextlib
 import math
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Any, Literal
 
 import torch
 from torch.nn import functional
 
+from law_rl.classification.evaluation import classification_metrics, metric_of, retrieval_metrics
 from law_rl.classification.networks import NetworkConfig, build_network, seed_dropout
-from law_rl.classification.optimisation import OptimiserConfig, build_optimiser, learning_rate
+from law_rl.classification.optimisation import OptimiserConfig, build_optimiser, learning_rate, restore_optimiser
 from law_rl.counters import torch_generator
 from law_rl.data.augment import AugmentConfig, augment
 from law_rl.data.batches import epoch_batches, epoch_order
-from law_rl.data.dataset import Dataset, Split, normalise
-from law_rl.features import Batch, Features, check_feature_names
+from law_rl.data.dataset import Split, normalise
+from law_rl.data.retrieval import RetrievalSplit, TrainingData
+from law_rl.features import AGAINST_TEACHER, Batch, Features, check_feature_names
 from law_rl.learner import Directive, Snapshot, SplitName, StageReport
 from law_rl.observation import StageView
 from law_rl.stage_weights import StageWeights
@@ -57,20 +59,40 @@ class ClassificationConfig:
             raise ValueError(f"epochs is {self.epochs}: give at least 1")
 
 
+@dataclass(frozen=True, kw_only=True, eq=False)
+class Objective:
+    """What one batch is trained on: the losses [B] that sample weights act on, and losses [] of the batch as a whole.
+
+    `batch` is what the weights are made from.
+    """
+
+    losses: torch.Tensor
+    batch: Batch
+    whole: tuple[torch.Tensor, ...] = ()
+
+
 class ClassificationLearner:
-    """Trains `dataset.train` by cross-entropy; its metric is top-1 accuracy in percent.
+    """Trains `dataset.train` by cross-entropy; its metric is top-1 accuracy, for retrieval mAP, in percent.
 
     Implements the Learner contract; data stays on the device, one host copy a stage.
     """
 
-    metric = "accuracy"
+    anchors = 0
 
-    def __init__(self, config: ClassificationConfig, dataset: Dataset, seed: int) -> None:
-        self.config, self.seed = config, seed
+    @property
+    def loss_weights(self) -> Mapping[str, float]:
+        """Terms that directives may weight: none, there is only the cross-entropy."""
+        return {}
+
+    def __init__(self, config: ClassificationConfig, dataset: TrainingData, seed: int) -> None:
+        self.config, self.seed, self.metric = config, seed, metric_of(dataset)
         self.dataset = dataset.to(config.device)
         self.stages, self.stage = config.stages, 0
         self.feature_names = config.features
-        self._per_epoch = len(epoch_batches(torch.arange(len(dataset.train)), config.batch_size))
+        against = [name for name in config.features if name in AGAINST_TEACHER and not self.anchors]
+        if against:
+            raise ValueError(f"features names {against[0]}, and this training has no teacher: leave it out")
+        self._per_epoch = len(self._draw_batches(0))
         self._iterations = self._per_epoch * config.epochs
         if self._iterations < config.stages:
             raise ValueError(
@@ -104,7 +126,7 @@ class ClassificationLearner:
         return report
 
     def _train_stage(self, directive: Directive) -> StageReport:
-        self._weigher.set_rule(directive.weighting)
+        self._direct(directive)
         self.network.train()
         start, end = self._boundary(self.stage), self._boundary(self.stage + 1)
         batches: list[torch.Tensor] = []
@@ -128,15 +150,30 @@ class ClassificationLearner:
             weights=weights.summary(),
         )
 
+    def _direct(self, directive: Directive) -> None:
+        """Takes what is fixed during the next stage; ValueError for what this learner has not."""
+        unknown = sorted(set(directive.losses) - set(self.loss_weights))
+        if unknown:
+            raise ValueError(
+                f"the directive weights the loss {unknown[0]!r}, which this training has not: name only "
+                f"{', '.join(self.loss_weights) or 'none'}"
+            )
+        if directive.anchor != 1.0 and not self.anchors:
+            raise ValueError(f"the directive takes the teacher at {directive.anchor}, and this training has none")
+        self._weigher.set_rule(directive.weighting)
+
     def _boundary(self, stage: int) -> int:
         return round(stage * self._iterations / self.stages)
 
     def _epoch(self, epoch: int) -> list[torch.Tensor]:
-        size, device = len(self.dataset.train), self.config.device
         if self._weigher.needs_ranking:
             self._weigher.rank(self._losses(self.dataset.train))
             self.network.train()
-        return epoch_batches(epoch_order(size, self.seed, epoch, device=device), self.config.batch_size)
+        return self._draw_batches(epoch)
+
+    def _draw_batches(self, epoch: int) -> list[torch.Tensor]:
+        order = epoch_order(len(self.dataset.train), self.seed, epoch, device=self.config.device)
+        return epoch_batches(order, self.config.batch_size)
 
     def _step(self, ids: torch.Tensor, iteration: int) -> tuple[torch.Tensor, torch.Tensor | None]:
         self._set_rate(learning_rate(self.config.optimiser, iteration / self._iterations))
@@ -144,16 +181,21 @@ class ClassificationLearner:
         if self.config.network.dropout > 0:
             seed_dropout(self.network, self.seed, self.stage, iteration)
         with self._autocast():
-            logits = self.network(self._batch_inputs(ids, iteration))
-        losses = functional.cross_entropy(logits.float(), targets, reduction="none")
-        batch = Batch(losses=losses.detach(), logits=logits.detach(), targets=targets, ids=ids)
-        weights = self._weigher.weights(batch)
+            objective = self._objective(self._batch_inputs(ids, iteration), targets, ids)
+        weights = self._weigher.weights(objective.batch)
         for parameter in self._parameters:
             parameter.grad = None
-        gradient = gradient_weights(batch.losses, weights, relative=self._weigher.rule.relative)
-        losses.backward(gradient)  # type: ignore[no-untyped-call]
+        gradient = gradient_weights(objective.batch.losses, weights, relative=self._weigher.rule.relative)
+        torch.autograd.backward((objective.losses, *objective.whole), (gradient, *(None for _ in objective.whole)))
         self.optimiser.step()
-        return batch.losses, weights
+        return objective.batch.losses, weights
+
+    def _objective(self, inputs: torch.Tensor, targets: torch.Tensor, ids: torch.Tensor) -> Objective:
+        logits = self.network(inputs)
+        losses = functional.cross_entropy(logits.float(), targets, reduction="none")
+        return Objective(
+            losses=losses, batch=Batch(losses=losses.detach(), logits=logits.detach(), targets=targets, ids=ids)
+        )
 
     def _batch_inputs(self, ids: torch.Tensor, iteration: int) -> torch.Tensor:
         if self._inputs is not None:
@@ -200,22 +242,27 @@ class ClassificationLearner:
         )
 
     def evaluate(self, split: SplitName) -> dict[str, float]:
-        """Top-1 accuracy in percent and mean loss in nats, in evaluation mode."""
-        data: Split = getattr(self.dataset, split)
+        """`classification_metrics` or, where identities are to be found, `retrieval_metrics`, in evaluation mode."""
+        data: Split | RetrievalSplit = getattr(self.dataset, split)
         with deterministic_kernels(self.config.deterministic):
-            logits = self._logits(data)
-        correct = (logits.argmax(dim=1) == data.targets).double().mean()
-        loss = functional.cross_entropy(logits, data.targets)
-        return {"accuracy": 100.0 * correct.item(), "loss": loss.item()}
+            if isinstance(data, RetrievalSplit):
+                return retrieval_metrics(self._embeddings(data.query), self._embeddings(data.gallery), data)
+            return classification_metrics(self._logits(data), data.targets)
 
     def _losses(self, data: Split) -> torch.Tensor:
         return functional.cross_entropy(self._logits(data), data.targets, reduction="none")
 
-    @torch.no_grad()
     def _logits(self, data: Split) -> torch.Tensor:
+        return self._outputs(self.network, data)
+
+    def _embeddings(self, data: Split) -> torch.Tensor:
+        return self._outputs(self.network.embed, data)
+
+    @torch.no_grad()
+    def _outputs(self, compute: Callable[[torch.Tensor], torch.Tensor], data: Split) -> torch.Tensor:
         self.network.eval()
         with self._autocast():
-            return torch.cat([self.network(self._normalise(part)).float() for part in torch.split(data.images, 1000)])
+            return torch.cat([compute(self._normalise(part)).float() for part in torch.split(data.images, 1000)])
 
     def snapshot(self) -> Snapshot:
         """The stage reached, network (buffers too), optimiser, memory and statistics, as copies."""
@@ -227,7 +274,7 @@ class ClassificationLearner:
         snapshot = copy_tree(snapshot)
         self.stage = snapshot["stage"]
         self.network.load_state_dict(snapshot["network"])
-        self.optimiser.load_state_dict(snapshot["optimiser"])
+        restore_optimiser(self.optimiser, snapshot["optimiser"])
         self._weigher.load_state_dict(snapshot["weigher"])
 
     def fork(self) -> "ClassificationLearner":

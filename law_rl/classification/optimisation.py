@@ -1,9 +1,9 @@
 """Optimisers and learning-rate schedules of the inner loops."""
 
 import math
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
-from typing import Literal, get_args
+from typing import Any, Literal, get_args
 
 import torch
 from torch import nn
@@ -72,6 +72,25 @@ def build_optimiser(config: OptimiserConfig, parameters: Iterable[nn.Parameter])
         weight_decay=config.weight_decay,
         fused=fused,
     )
+
+
+def restore_optimiser(optimiser: torch.optim.Optimizer, state: Mapping[str, Any]) -> None:
+    """Goes on from a `state_dict`, bit for bit, also from one that was in a file (`law_rl.files`).
+
+    A file turns the numbers that name parameters into strings, and does not keep how tensors lie in memory, on which
+    the bits of a step depend: here those of a parameter's shape are laid out as it is.
+    """
+    parameters = [parameter for group in optimiser.param_groups for parameter in group["params"]]
+
+    def laid_out(value: Any, parameter: torch.Tensor) -> Any:
+        same = isinstance(value, torch.Tensor) and value.shape == parameter.shape
+        return torch.empty_like(parameter, dtype=value.dtype).copy_(value) if same else value
+
+    entries = {
+        int(number): {name: laid_out(value, parameters[int(number)]) for name, value in entry.items()}
+        for number, entry in state["state"].items()
+    }
+    optimiser.load_state_dict({**state, "state": entries})
 
 
 def learning_rate(config: OptimiserConfig, progress: float) -> float:

@@ -1,8 +1,10 @@
 """A classification task: data and training in one value from which every seed's learner is made."""
 
+from collections.abc import Callable
 from dataclasses import asdict, dataclass, field
 from typing import Any
 
+from law_rl.classification.evaluation import ACCURACY
 from law_rl.classification.learner import ClassificationConfig, ClassificationLearner
 from law_rl.data.sources import DataConfig, load_dataset
 
@@ -14,7 +16,7 @@ class ClassificationTask:
     data: DataConfig = field(default_factory=DataConfig)
     training: ClassificationConfig = field(default_factory=ClassificationConfig)
 
-    metric = ClassificationLearner.metric
+    metric = ACCURACY
 
     @property
     def stages(self) -> int:
@@ -27,6 +29,9 @@ class ClassificationTask:
     @property
     def memory_decay(self) -> float:
         return self.training.memory_decay
+
+    def prepare(self, observer: Callable[[int, int], None]) -> None:
+        """Nothing: trainings share only their data."""
 
     def learner(self, seed: int) -> ClassificationLearner:
         """A fresh learner; FileNotFoundError in one sentence where the data is missing."""

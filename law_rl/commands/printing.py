@@ -12,14 +12,15 @@ from law_rl.statistics import Interval
 
 def print_result(console: Console, result: dict[str, Any]) -> None:
     """A table of the curricula, best first, and the outcome in a sentence."""
-    metric, schedules = result["metric"], result["schedules"]
+    metric, schedules, over = result["metric"], result["schedules"], result["gain"]["over"]
     table = Table(title=f"{metric} on test data, mean of {len(result['seeds'])} unseen seeds [95 % interval]")
-    for heading in ("curriculum", metric, "over uniform"):
+    for heading in ("curriculum", metric, f"over {over}"):
         table.add_column(heading, justify="left" if heading == "curriculum" else "right")
     evaluation = Evaluation(
         metric=metric,
         seeds=tuple(result["seeds"]),
         values={name: tuple(entry["values"]) for name, entry in schedules.items()},
+        over=over,
     )
     for name in sorted(schedules, key=lambda name: -schedules[name]["mean"]):
         style = "bold" if name == "learned" else ""
@@ -28,8 +29,8 @@ def print_result(console: Console, result: dict[str, Any]) -> None:
     low, high = result["gain"]["ci95"]
     gain = Interval(mean=result["gain"]["mean"], low=low, high=high)
     closed = result["gap_closed"]
-    share = f"; {100 * closed:.0f} % of the gap between uniform and oracle closed" if closed is not None else ""
-    console.print(f"learned over uniform: {gain} points{share}", highlight=False)
+    share = f"; {100 * closed:.0f} % of the gap between {over} and oracle closed" if closed is not None else ""
+    console.print(f"learned over {over}: {gain} points{share}", highlight=False)
     if "search" in result:
         counts = result["search"]
         console.print(f"search: {counts['trainings']} trainings in {counts['wall_s']:.0f} s", highlight=False)

@@ -5,19 +5,19 @@ import json
 import sys
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager, nullcontext, redirect_stdout
+from functools import partial
 from pathlib import Path
 
 from rich.console import Console
 
-from law_rl.commands.arguments import EvaluateCommand, ReplayCommand, SearchCommand, ShowCommand
+from law_rl.commands.arguments import EvaluateCommand, ReplayCommand, SearchCommand, ShowCommand, TableCommand
 from law_rl.commands.experiments import load
 from law_rl.commands.printing import print_result
 from law_rl.evaluate import Follow, applicable, check_fits
 from law_rl.evaluate import evaluate as run_evaluation
-from law_rl.experiment import Experiment
 from law_rl.failures import where
 from law_rl.files import write_json
-from law_rl.jobs import LocalWorkers, Workers
+from law_rl.jobs import LocalWorkers, Setting, Workers
 from law_rl.progress import Progress
 from law_rl.replay import Invocation, failed_job, read_failure
 from law_rl.report.html import write_report
@@ -49,17 +49,19 @@ def search(command: SearchCommand, overrides: Sequence[str], *, started: float) 
     console.print(f"{experiment.name}: {experiment.search.episodes} episodes, results in {directory}", highlight=False)
     if command.workers > experiment.search.lag:
         console.print(f"only {experiment.search.lag} episodes run at a time: raise --search.lag to use more workers")
-    with open_workers(experiment, command, root) as workers, Progress(console) as progress:
-        result = execute(
-            experiment,
-            workers,
-            directory,
-            invocation=Invocation(experiment=command.experiment, overrides=tuple(overrides)),
-            worker_count=command.workers,
-            resume=command.resume,
-            started=started,
-            progress=progress,
-        )
+    with Progress(console) as progress:
+        experiment.task.prepare(partial(progress.preparation, experiment.name))
+        with open_workers(experiment.setting, command, root) as workers:
+            result = execute(
+                experiment,
+                workers,
+                directory,
+                invocation=Invocation(experiment=command.experiment, overrides=tuple(overrides)),
+                worker_count=command.workers,
+                resume=command.resume,
+                started=started,
+                progress=progress,
+            )
     report = write_report(directory)
     if command.json:
         print(json.dumps(result, indent=2))
@@ -74,14 +76,16 @@ def evaluate(command: EvaluateCommand, overrides: Sequence[str]) -> None:
     """Holds a schedule against the baselines of an experiment."""
     schedule = Schedule.load(command.schedule)
     root, experiment = load(command.experiment, overrides)
-    check_fits(schedule, experiment)
     if command.seeds is not None:
         evaluation = dataclasses.replace(experiment.evaluation, seeds=command.seeds)
         experiment = dataclasses.replace(experiment, evaluation=evaluation)
     console = Console(stderr=command.json)
-    curricula = [*applicable(experiment.baselines, experiment), Follow(schedule=schedule)]
-    with open_workers(experiment, command, root) as workers, Progress(console) as progress:
-        result = run_evaluation(experiment, curricula, workers, observer=progress.evaluation).to_json()
+    with Progress(console) as progress:
+        experiment.task.prepare(partial(progress.preparation, experiment.name))
+        check_fits(schedule, experiment)
+        curricula = [*applicable(experiment.baselines, experiment), Follow(schedule=schedule)]
+        with open_workers(experiment.setting, command, root) as workers:
+            result = run_evaluation(experiment, curricula, workers, observer=progress.evaluation).to_json()
     result = {"experiment": experiment.name, "schedule": schedule.hash, **result}
     if command.out is not None:
         write_json(command.out, result)
@@ -109,15 +113,17 @@ def show(path: Path, *, as_json: bool) -> None:
 
 
 @contextmanager
-def open_workers(experiment: Experiment, command: SearchCommand | EvaluateCommand, root: Path) -> Iterator[Workers]:
+def open_workers(
+    setting: Setting, command: SearchCommand | EvaluateCommand | TableCommand, root: Path
+) -> Iterator[Workers]:
     """Workers for the block as the command's flags say: Ray actors, or this process where their number is 0."""
     if command.workers == 0:
-        yield LocalWorkers(experiment.setting)
+        yield LocalWorkers(setting)
         return
     from law_rl.cluster.workers import RayWorkers
 
     workers = RayWorkers(
-        experiment.setting,
+        setting,
         count=command.workers,
         root=root,
         resources=command.resources,

@@ -2,6 +2,7 @@
 
 import json
 from collections.abc import Sequence
+from functools import partial
 from pathlib import Path
 from types import ModuleType
 from typing import TYPE_CHECKING, Any
@@ -24,7 +25,7 @@ from law_rl.tuning import Space, changed_fields
 if TYPE_CHECKING:
     from law_rl.cluster.tuning import Tuned, Tuning
 
-METRIC = "mean validation gain over uniform training on the pool's seeds, points"
+METRIC = "mean validation gain over the twin on the pool's seeds, points"
 
 
 def tune(command: TuneCommand, overrides: Sequence[str]) -> None:
@@ -49,6 +50,7 @@ def tune(command: TuneCommand, overrides: Sequence[str]) -> None:
     storage = choose_storage(command, directory)
     console.print(f"{experiment.name}: {tuning.total} trials, results in {directory}", highlight=False, soft_wrap=True)
     with Progress(console) as progress:
+        experiment.task.prepare(partial(progress.preparation, experiment.name))
         tuned = run_tuning(
             tuning,
             storage,
@@ -136,7 +138,7 @@ def tuned_name(module: ModuleType) -> str:
 
 
 def print_trials(console: Console, trials: Sequence[Trial]) -> None:
-    table = Table(title="validation gain over uniform training on the pool's seeds, points")
+    table = Table(title="validation gain over the twin on the pool's seeds, points")
     failed = any(trial.error for trial in trials)
     for heading in ("trial", *trials[0].fields, "gain", "episodes", "status", *(["error"] if failed else [])):
         table.add_column(heading, justify="right" if heading in ("gain", "episodes") else "left", overflow="fold")

@@ -7,6 +7,9 @@ from pathlib import Path
 NODE_CACHE = "LAW_RL_NODE_CACHE"
 """The environment variable that names the folder where processes of a node share decoded data."""
 
+TEACHERS = "LAW_RL_TEACHERS"
+"""The environment variable that names the folder where trained teachers are kept."""
+
 
 def data_places(root: str) -> tuple[Path, ...]:
     """`root` alone where one is given; else $LAW_RL_DATA, ./data, ../shared/data and ~/.cache/law_rl, in this order."""

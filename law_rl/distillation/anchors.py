@@ -23,7 +23,7 @@ class Anchors:
         self, route: Route, build_network: Callable[[], nn.Module], device: torch.device | str, capacity: int = 2
     ) -> None:
         if capacity < 1:
-            raise ValueError(f"capacity is {capacity}: give at least 1 network, 2 to mix neighbours")
+            raise ValueError(f"capacity is {capacity}: give at least 1 network")
         self.route, self.device, self.capacity = route, device, capacity
         self._build = build_network
         self._networks: OrderedDict[int, nn.Module] = OrderedDict()  # by anchor, the one used longest ago first
@@ -49,23 +49,6 @@ class Anchors:
             self._networks[index] = network
         self._networks.move_to_end(index)
         return self._networks[index]
-
-    def nearest(self, position: float) -> nn.Module:
-        """The network of the anchor nearest to a position in [0, 1]; halfway, the harder."""
-        lower, upper, share = neighbours(position, len(self))
-        return self.network(upper if share >= 0.5 else lower)
-
-    @torch.no_grad()
-    def mixed_logits(self, position: float, inputs: torch.Tensor, temperature: float) -> torch.Tensor:
-        """Float32 logits [N, K] whose softmax at `temperature` is the mixture of the neighbours' (our reading).
-
-        So any distillation loss at that temperature takes them for a teacher's. Raises ValueError for a capacity of 1.
-        """
-        if self.capacity < 2:
-            raise ValueError("capacity is 1, and mixing neighbours keeps two networks: give at least 2")
-        lower, upper, share = neighbours(position, len(self))
-        easier = self.network(lower)(inputs).float()
-        return easier if share == 0 else mix_logits(easier, self.network(upper)(inputs).float(), share, temperature)
 
     def _new(self) -> nn.Module:
         return self._build().to(self.device).requires_grad_(False).eval()
@@ -95,7 +78,7 @@ def neighbours(position: float, anchors: int) -> tuple[int, int, float]:
     """
     if not 0.0 <= position <= 1.0:
         raise ValueError(f"position is {position}: give one in [0, 1], 0 the first anchor and 1 the last")
-    place = position * (anchors - 1)
+    place = round(position * (anchors - 1), 9)  # the product of i / (anchors - 1) can miss i by a rounding error
     lower = math.floor(place)
     return lower, math.ceil(place), place - lower
 

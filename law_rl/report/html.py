@@ -45,6 +45,7 @@ figure svg * { stroke-linejoin: round; stroke-linecap: butt }
 figure svg text { font-family: system-ui, -apple-system, "Segoe UI", Roboto, "Noto Sans", sans-serif !important }
 figcaption, .note { color: var(--quiet); font-size: .92rem; margin: .6rem 0 0 }
 .table { overflow-x: auto }
+.table + .table { margin-top: 1.5rem }
 table { border-collapse: collapse; font-size: .92rem; font-variant-numeric: tabular-nums; min-width: 100% }
 th, td { padding: .35rem .7rem; text-align: right; border-bottom: 1px solid var(--line) }
 th:first-child { text-align: left }

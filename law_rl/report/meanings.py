@@ -1,4 +1,4 @@
-"""What the features of samples mean, in a clause each, for people who read a schedule."""
+"""What the features of samples and the terms of losses mean, in a clause each, for people who read a schedule."""
 
 from dataclasses import dataclass
 
@@ -28,6 +28,14 @@ MEANINGS: dict[str, Meaning] = {
     ),
     "loss_in_class": Meaning(clause="its loss now, against those of the batch with the same label", axis=_STD),
     "margin": Meaning(clause="how far the network prefers its label to all others now, against its batch", axis=_STD),
+    "teacher_divergence": Meaning(
+        clause="how far the network's answer is from the teacher's now (Kullback-Leibler), against its batch", axis=_STD
+    ),
+    "teacher_confidence": Meaning(
+        clause="the probability that the teacher gives its label: -1 none, 0 one half, 1 certain",
+        axis="none (-1) to certain (1)",
+        reach=1.0,
+    ),
     "own_loss": Meaning(clause="a running mean of its own loss, against all training samples", axis=_STD),
     "own_loss_in_class": Meaning(
         clause="a running mean of its own loss, against all training samples with the same label", axis=_STD
@@ -50,3 +58,13 @@ MEANINGS: dict[str, Meaning] = {
         axis="log of relative frequency",
     ),
 }
+
+LOSSES: dict[str, str] = {
+    "ce": "the cross-entropy with the labels",
+    "kd": "how far the answer is from the teacher's, both softened (Hinton's distillation)",
+    "hint": "how far the embedding is from the teacher's",
+    "cc": "how far the correlations between the samples of a batch are from the teacher's",
+    "rkd": "how far the distances and angles between the samples of a batch are from the teacher's",
+    "sp": "how far the similarities between the samples of a batch are from the teacher's",
+}
+"""Terms of the loss, those of distillation."""

@@ -1,17 +1,38 @@
-"""The outcome of a run in one sentence."""
+"""What came out of a run or of its search, each in one sentence."""
+
+from collections.abc import Mapping
+from typing import Any
 
 from law_rl.evaluate import LEARNED, ORACLE, UNIFORM
 from law_rl.report.run_directory import Comparison, Run
-from law_rl.report.words import validation_gain
+
+KNOWN = {
+    UNIFORM: "ordinary training",
+    ORACLE: "knows the wrong labels",
+    "kd": "distillation from the converged teacher",
+    "no_teacher": "labels alone",
+}
 
 
 def outcome(run: Run) -> str:
-    """What the learned weighting brought, in plain words; says so where the run has no evaluation."""
+    """What the learned curriculum brought, in plain words; says so where the run has no evaluation."""
     if run.comparison is None:
         return "This run has no evaluation on unseen seeds (it was stopped before it). " + validation_gain(
             run.schedule.provenance
         )
     return _measured(run.comparison)
+
+
+def validation_gain(provenance: Mapping[str, Any]) -> str:
+    """One sentence on what a schedule gained on the validation data of the seeds that it was chosen by."""
+    gain = provenance.get("validation_gain")
+    if gain is None:
+        return "Its gain was not recorded."
+    low, high = gain["ci95"]
+    return (
+        f"Validation gain on the {gain['seeds']} training seeds that it was chosen by: {gain['mean']:+.1f} points over "
+        f"{KNOWN.get(gain['over'], gain['over'])} (95 % interval {low:.1f} to {high:.1f})."
+    )
 
 
 def metric_text(value: float, metric: str) -> str:
@@ -21,22 +42,21 @@ def metric_text(value: float, metric: str) -> str:
 
 def plain_name(name: str) -> str:
     """A curriculum's name, with what it is where the name alone does not tell."""
-    known = {UNIFORM: "ordinary training", ORACLE: "knows the wrong labels"}
-    return f"{name} ({known[name]})" if name in known else name
+    return f"{name} ({KNOWN[name]})" if name in KNOWN else name
 
 
 def _measured(comparison: Comparison) -> str:
     learned, base = comparison.row(LEARNED), comparison.row(comparison.over)
     gain = learned.gain
     assert gain is not None
-    against = "ordinary training" if comparison.over == UNIFORM else comparison.over
+    against = KNOWN.get(comparison.over, comparison.over)
     verdict = _gap(comparison.gap_closed)
     if gain.low <= 0 <= gain.high:
         verdict = ", which is no clear difference"
     elif gain.high < 0:
         verdict = ", which is worse"
     return (
-        f"Learned weighting: {metric_text(learned.interval.mean, comparison.metric)} against "
+        f"Learned curriculum: {metric_text(learned.interval.mean, comparison.metric)} against "
         f"{metric_text(base.interval.mean, comparison.metric)} for {against}, {gain.mean:+.1f} points "
         f"(95 % interval {gain.low:.1f} to {gain.high:.1f}) on {comparison.seeds} unseen seeds{verdict}."
     )

@@ -1,27 +1,18 @@
-"""The report's plots, as SVG text to stand inside an HTML page: same inputs, same bytes."""
+"""The report's plots of a search and its evaluation; any plot as SVG text for an HTML page: same inputs, same bytes."""
 
 import io
-import math
 import re
-from collections.abc import Callable, Mapping, Sequence
-from typing import Any
+from collections.abc import Callable, Sequence
 
-import matplotlib
 import matplotlib.style
 import numpy as np
 from matplotlib.axes import Axes
-from matplotlib.cm import ScalarMappable
-from matplotlib.colors import BoundaryNorm, ListedColormap
 from matplotlib.figure import Figure
 from matplotlib.ticker import MaxNLocator
 
-from law_rl.actions import SampleWeights
 from law_rl.evaluate import LEARNED, ORACLE
-from law_rl.report.meanings import MEANINGS
 from law_rl.report.outcome import plain_name
 from law_rl.report.run_directory import Comparison, EpisodeRow
-from law_rl.report.words import sample_weights
-from law_rl.stage_weights import BINS, LOSS_EDGES
 
 ACCENT, WARN, GREY, INK = "#0b5cad", "#b8480e", "#8a93a0", "#1f2933"
 WIDTH = 8.4
@@ -105,7 +96,7 @@ def draw_search(figure: Figure, episodes: Sequence[EpisodeRow]) -> None:
         axes.plot(failed, [0.02] * len(failed), "x", color=WARN, transform=low, label="training failed")
     axes.xaxis.set_major_locator(MaxNLocator(integer=True, steps=[1, 2, 5, 10]))
     axes.set_xlabel("episode")
-    axes.set_title("validation gain over uniform training, points", loc="left")
+    axes.set_title("validation gain over the twin, points", loc="left")
     figure.legend(loc="outside lower center", ncols=5)
 
 
@@ -133,72 +124,3 @@ def _draw_confirming(axes: Axes, episodes: Sequence[EpisodeRow]) -> None:
         axes.plot(x, gains, "D", color=colour, markersize=4.5, markeredgewidth=0, label=label)
         if len(shown) == len(rows):
             axes.hlines(float(np.mean(gains)), rows[0].episode - 0.4, rows[-1].episode + 0.4, colors=colour)
-
-
-def _stage_colours(stages: Sequence[int]) -> tuple[ListedColormap, BoundaryNorm]:
-    colours = ListedColormap(matplotlib.colormaps["viridis"](np.linspace(0.0, 0.92, len(stages))))
-    return colours, BoundaryNorm(np.arange(stages[0], stages[-1] + 2) - 0.5, len(stages))
-
-
-def _stage_bar(figure: Figure, panels: Any, stages: Sequence[int]) -> None:
-    """The colour bar that says which colour is which stage, ten of them named at most."""
-    colours, norm = _stage_colours(stages)
-    ticks = stages[:: math.ceil(len(stages) / 10)]
-    figure.colorbar(ScalarMappable(norm, colours), ax=panels, label="stage", ticks=ticks).minorticks_off()
-
-
-def draw_weights(figure: Figure, action: SampleWeights, actions: Mapping[int, Sequence[float]]) -> None:
-    """A panel a feature: what a sample counts against this feature, the others at 0; one curve a stage."""
-    columns = min(len(action.features), 3)
-    panels = figure.subplots(math.ceil(len(action.features) / columns), columns, sharey=True, squeeze=False)
-    stages = sorted(actions)
-    colours, norm = _stage_colours(stages)
-    for panel, name in zip(panels.flat, action.features, strict=False):
-        meaning = MEANINGS[name]
-        values = np.linspace(-meaning.reach, meaning.reach, 81)
-        panel.axhline(1.0, color=GREY, linewidth=0.9, linestyle=":")
-        for stage in stages:
-            weights = sample_weights(action, actions[stage], name, values.tolist())
-            panel.plot(values, weights, color=colours(norm(stage)))
-        panel.set(ylim=(-0.06, 2.06), yticks=(0, 0.5, 1, 1.5, 2), xlabel=meaning.axis)
-        panel.xaxis.set_major_locator(MaxNLocator(6, steps=[1, 5, 10]))
-        panel.set_title(name, loc="left")
-    for panel in panels.flat[len(action.features) :]:
-        panel.set_axis_off()
-    _stage_bar(figure, panels, stages)
-    figure.supylabel("weight of a sample", fontsize=9)
-
-
-def draw_weight_by_loss(figure: Figure, stages: Sequence[Mapping[str, float]]) -> None:
-    """The mean weight of the samples in each bin of losses, one line a stage; bins without a sample leave a gap."""
-    axes = figure.subplots()
-    numbers = [int(row["stage"]) for row in stages]
-    colours, norm = _stage_colours(numbers)
-    axes.axhline(1.0, color=GREY, linewidth=0.9, linestyle=":")
-    for row in stages:
-        values = [row.get(name, math.nan) for name in BINS]
-        axes.plot(range(len(BINS)), values, color=colours(norm(row["stage"])), marker="o", markersize=4)
-    labels = [f"to {edge:g}" for edge in LOSS_EDGES] + [f"over {LOSS_EDGES[-1]:g}"]
-    axes.set(xticks=range(len(BINS)), ylim=(-0.06, 2.06), xlabel="loss of the sample, nats")
-    axes.set_xticklabels(labels)
-    axes.set_title("mean weight of a sample", loc="left")
-    _stage_bar(figure, axes, numbers)
-
-
-def draw_shares(figure: Figure, stages: Sequence[Mapping[str, float]]) -> None:
-    """The mean weight of correctly labelled and of mislabelled samples in each stage, as far as known."""
-    axes = figure.subplots()
-    x = [row["stage"] for row in stages]
-    axes.axhline(1.0, color=GREY, linewidth=0.9, linestyle=":", label="ordinary training")
-    for column, colour, marker, label in (
-        ("weight_clean", ACCENT, "o", "correctly labelled"),
-        ("weight_mislabelled", WARN, "s", "mislabelled"),
-    ):
-        values = [row[column] for row in stages]
-        if any(map(math.isfinite, values)):
-            axes.plot(x, values, color=colour, marker=marker, markersize=5, label=label)
-    axes.set_ylim(-0.06, 2.06)
-    axes.xaxis.set_major_locator(MaxNLocator(integer=True, steps=[1, 2, 5, 10]))
-    axes.set_xlabel("stage")
-    axes.set_title("mean weight of a sample", loc="left")
-    figure.legend(loc="outside lower center", ncols=3)

@@ -4,7 +4,10 @@ import math
 from collections.abc import Iterable, Mapping, Sequence
 from html import escape
 
+from law_rl.actions import Heads, SampleWeights
 from law_rl.evaluate import LEARNED
+from law_rl.learner import Directive
+from law_rl.report.effects import loss_weight
 from law_rl.report.outcome import plain_name
 from law_rl.report.run_directory import Comparison
 from law_rl.statistics import Interval
@@ -42,11 +45,23 @@ def _gain(gain: Interval | None) -> tuple[str, str]:
     return (f"{gain.mean:+.2f}", _span(gain)) if gain else ("", "")
 
 
-def stage_table(stages: Sequence[Mapping[str, float]], action: Sequence[str]) -> str:
-    """The actions of each stage and the weights that followed."""
-    header = ("stage", *action, "mean weight, correct label", "mean weight, mislabelled")
-    columns = (*action, "weight_clean", "weight_mislabelled")
+def weighting_table(stages: Sequence[Mapping[str, float]], head: SampleWeights) -> str:
+    """The rule by which each stage weighted samples, and the mean weights that followed."""
+    header = ("stage", *head.names, "mean weight, correct label", "mean weight, mislabelled")
+    columns = (*head.names, "weight_clean", "weight_mislabelled")
     return table(header, [(f"{row['stage']:.0f}", *(_cell(row[name]) for name in columns)) for row in stages])
+
+
+def supervision_table(directed: Mapping[int, Directive], heads: Heads) -> str:
+    """The teacher and the weights of the losses in each stage."""
+    columns = {"stage": [str(stage) for stage in directed]}
+    if heads.teacher_anchor:
+        columns["teacher's place"] = [f"{each.anchor:.2f}" for each in directed.values()]
+    if mixture := heads.loss_weights:
+        for term in mixture.terms:
+            weights = (each.losses[term] for each in directed.values())
+            columns[f"weight of {term}"] = [loss_weight(mixture, term, weight) for weight in weights]
+    return table(tuple(columns), zip(*columns.values(), strict=True))
 
 
 def _cell(value: float) -> str:

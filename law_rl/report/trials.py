@@ -67,7 +67,7 @@ def draw_trials(figure: Figure, trials: Sequence[Trial], best: Trial) -> None:
     axes.plot([], [], "D", color=INK, markerfacecolor="white", label="its chosen schedule")
     axes.xaxis.set_major_locator(MaxNLocator(integer=True, steps=[1, 2, 5, 10]))
     axes.set_xlabel("episodes")
-    axes.set_title("mean validation gain over uniform training, points", loc="left")
+    axes.set_title("mean validation gain over the twin, points", loc="left")
     handles, names = axes.get_legend_handles_labels()
     order = sorted(range(len(names)), key=lambda place: not names[place].startswith("best"))
     figure.legend([handles[k] for k in order], [names[k] for k in order], loc="outside lower center", ncols=2)

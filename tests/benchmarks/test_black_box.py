@@ -11,7 +11,16 @@ from law_rl.agent import AgentSpec, Episode
 
 Sampler = Literal["tpe", "random"]
 Weighting = Literal["constant", "two_phase"]
-SPEC = AgentSpec(observation=("progress",), low=(0.0,), high=(1.0,), action=("a", "b"), stages=6, warmup=1, seed=7)
+SPEC = AgentSpec(
+    observation=("progress",),
+    low=(0.0,),
+    high=(1.0,),
+    action=("a", "b"),
+    baseline=(0.0, 0.0),
+    stages=6,
+    warmup=1,
+    seed=7,
+)
 
 
 def episode(actor: TableActor, *, failure: str = "") -> Episode:

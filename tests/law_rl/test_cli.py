@@ -150,7 +150,11 @@ def test_new_lays_out_a_project_that_runs(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize(
-    "verb", ["search", "evaluate", "replay", "show", "envs", "policies", "tune", "submit", "jobs", "new"]
+    "verb",
+    [
+        *("search", "evaluate", "replay", "show", "envs", "policies", "tune", "table", "submit", "jobs", "new"),
+        *("distill", "teacher", "anchors"),
+    ],
 )
 def test_every_verb_has_help(verb: str) -> None:
     assert f"law-rl {verb}" in law_rl(verb, "--help").stdout
@@ -177,7 +181,7 @@ def test_the_help_of_an_experiment_lists_its_fields() -> None:
         (("search", "quickstart", "--resume", "--out", "/nonexistent/run"), "no run to resume"),
         (("evaluate", "missing.safetensors", "quickstart"), "no schedule at missing.safetensors"),
         (("show", "README.md"), "README.md"),
-        (("envs", "--search.episodes", "3"), "only search, evaluate, tune, submit take it"),
+        (("envs", "--search.episodes", "3"), "only search, evaluate, tune, submit, distill, teacher, anchors take it"),
     ],
 )
 def test_bad_input_gets_one_sentence_and_status_2(arguments: tuple[str, ...], words: str) -> None:

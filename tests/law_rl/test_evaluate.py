@@ -2,17 +2,22 @@
 
 import dataclasses
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
+import torch
 from scipy import stats
 
+from law_rl.actions import SampleWeights, TeacherAnchor
+from law_rl.actor import TableActor
 from law_rl.classification.task import ClassificationTask
 from law_rl.data.sources import DataConfig
-from law_rl.evaluate import Evaluation, Follow, applicable, evaluate
+from law_rl.evaluate import Evaluation, Follow, applicable, check_fits, evaluate
 from law_rl.experiment import EVALUATION_SEEDS_FROM, Experiment
 from law_rl.jobs import LocalWorkers, TrainingJob, WorkerState
 from law_rl.learner import Directive
+from law_rl.schedule import Schedule
 from law_rl.selection import make_schedule
 from law_rl.weighting import LinearTanh
 from policies.baselines import Oracle, UniformWeights
@@ -120,6 +125,38 @@ def test_a_schedule_runs_on_other_data_of_the_same_kind(tiny_experiment: Experim
     schedule = make_schedule(tiny_experiment, actor, [run_episode(state.env, actor, 0)])
     other = WorkerState(dataclasses.replace(tiny_experiment.setting, task=clean))
     assert 0 <= TrainingJob(curriculum=Follow(schedule=schedule), seed=1).run(other) <= 100
+
+
+@pytest.mark.parametrize(
+    ("changes", "message"),
+    [
+        ({"action": TeacherAnchor(), "size": 1}, "does not fit tiny: the training has no teacher"),
+        ({"action": SampleWeights(features=("margin",))}, "does not fit tiny: the training offers no feature margin"),
+        (
+            {"memory_decay": 0.5},
+            "remembers samples with decay 0.5, tiny with 0.8: add --task.training.memory-decay 0.5",
+        ),
+    ],
+)
+def test_a_schedule_that_does_not_fit_is_refused(
+    tiny_experiment: Experiment, changes: dict[str, Any], message: str
+) -> None:
+    settings = {
+        "action": SampleWeights(features=("own_confidence_in_class",)),
+        "memory_decay": 0.8,
+        "size": 2,
+    } | changes
+    actor = TableActor(actions=torch.zeros(1, settings.pop("size")))
+    with pytest.raises(ValueError, match=message) as raised:
+        check_fits(Schedule(actor=actor, observation=("progress",), stages=4, warmup=1, **settings), tiny_experiment)
+    assert "\n" not in str(raised.value)
+
+
+def test_gains_are_measured_over_the_reference() -> None:
+    evaluation = Evaluation(metric="accuracy", seeds=(1, 2, 3), values=VALUES, over="oracle")
+    assert evaluation.gain("learned").mean == pytest.approx(-10.1666667)
+    assert evaluation.gain("learned", over="uniform").mean == pytest.approx(10.0)
+    assert evaluation.to_json()["gain"]["over"] == "oracle"
 
 
 def _spec(experiment: Experiment):  # type: ignore[no-untyped-def]

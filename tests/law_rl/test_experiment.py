@@ -41,8 +41,7 @@ def test_settings_out_of_range_are_refused(config: type[Any], settings: dict[str
             {"search": SearchConfig(episodes=4, candidates=2)},
             "search.episodes is 4, but 2 candidates on 2 seeds take 4",
         ),
-        ({"baselines": ()}, "baselines are empty: name each once, 'uniform' among them"),
-        ({"baselines": (FocalLoss(),)}, "baselines are focal: name each once, 'uniform' among them"),
+        ({"baselines": ()}, "baselines are empty: name each once, the twin's directive first"),
         ({"baselines": (UniformWeights(), FocalLoss(), FocalLoss())}, "baselines are uniform, focal, focal"),
     ],
 )
@@ -50,6 +49,11 @@ def test_parts_that_do_not_fit_are_refused(tiny_experiment: Experiment, changes:
     with pytest.raises(ValueError, match=message) as raised:
         replace(tiny_experiment, **changes)
     assert "\n" not in str(raised.value)
+
+
+def test_gains_are_measured_over_the_first_baseline(tiny_experiment: Experiment) -> None:
+    assert tiny_experiment.reference == "uniform"
+    assert replace(tiny_experiment, baselines=(FocalLoss(), UniformWeights())).reference == "focal"
 
 
 @given(first=st.integers(0, 2000), pool=st.integers(1, 20), seeds=st.integers(2, 50))

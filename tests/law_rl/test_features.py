@@ -1,5 +1,6 @@
 import math
 from collections.abc import Callable
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -9,6 +10,7 @@ from hypothesis import strategies as st
 
 from law_rl.counters import torch_generator
 from law_rl.features import (
+    AGAINST_TEACHER,
     EPSILON,
     FEATURE_NAMES,
     REMEMBERING,
@@ -33,7 +35,8 @@ def batch(seed: int, size: int = 12) -> Batch:
     logits = torch.randn(size, CLASSES, generator=generator) * 2
     targets = targets_of_the_set()[ids]
     losses = torch.nn.functional.cross_entropy(logits, targets, reduction="none")
-    return Batch(losses=losses, logits=logits, targets=targets, ids=ids)
+    teacher = torch.randn(size, CLASSES, generator=generator) * 3
+    return Batch(losses=losses, logits=logits, targets=targets, ids=ids, teacher_logits=teacher)
 
 
 def mean(values: list[float]) -> float:
@@ -48,9 +51,13 @@ def standardised(values: list[float]) -> list[float]:
     return [(v - mean(values)) / (spread(values) + EPSILON) for v in values]
 
 
-def entropies(logits: list[list[float]]) -> list[float]:
+def softmax(logits: list[list[float]]) -> list[list[float]]:
     rows = [[math.exp(v - max(row)) for v in row] for row in logits]
-    probabilities = [[v / sum(row) for v in row] for row in rows]
+    return [[v / sum(row) for v in row] for row in rows]
+
+
+def entropies(logits: list[list[float]]) -> list[float]:
+    probabilities = softmax(logits)
     return [-sum(p * math.log(p) for p in row if p > 0) for row in probabilities]
 
 
@@ -80,6 +87,20 @@ def margin(b: Batch) -> list[float]:
     return standardised([margin_of(*pair) for pair in zip(b.logits.tolist(), b.targets.tolist(), strict=True)])
 
 
+def of_teacher(b: Batch) -> list[list[float]]:
+    assert b.teacher_logits is not None
+    return softmax(b.teacher_logits.tolist())
+
+
+def teacher_divergence(b: Batch) -> list[float]:
+    pairs = zip(of_teacher(b), softmax(b.logits.tolist()), strict=True)
+    return standardised([sum(q * math.log(q / p) for q, p in zip(*rows, strict=True)) for rows in pairs])
+
+
+def teacher_confidence(b: Batch) -> list[float]:
+    return [2.0 * row[label] - 1.0 for row, label in zip(of_teacher(b), b.targets.tolist(), strict=True)]
+
+
 ORACLES: dict[str, Callable[[Batch], list[float]]] = {
     "loss": lambda b: standardised(b.losses.tolist()),
     "entropy": entropy_by_loss,
@@ -87,6 +108,8 @@ ORACLES: dict[str, Callable[[Batch], list[float]]] = {
     "loss_rank": loss_rank,
     "loss_in_class": loss_in_class,
     "margin": margin,
+    "teacher_divergence": teacher_divergence,
+    "teacher_confidence": teacher_confidence,
 }
 
 
@@ -95,7 +118,22 @@ def stateless(name: str, b: Batch) -> torch.Tensor:
 
 
 def test_every_stateless_feature_has_an_oracle() -> None:
-    assert set(STATELESS) == set(ORACLES)
+    assert {*STATELESS, *AGAINST_TEACHER} == set(ORACLES)
+
+
+def test_a_student_that_equals_its_teacher_is_at_no_distance() -> None:
+    b = batch(0)
+    assert stateless("teacher_divergence", replace(b, teacher_logits=b.logits)).abs().max() < 0.02
+    with_confidence = stateless("teacher_confidence", replace(b, teacher_logits=b.logits))
+    assert with_confidence.tolist() == pytest.approx((2.0 * torch.exp(-b.losses) - 1.0).tolist(), abs=1e-5)
+
+
+@pytest.mark.parametrize("name", AGAINST_TEACHER)
+def test_a_feature_against_a_teacher_asks_for_its_logits(name: str) -> None:
+    with pytest.raises(
+        ValueError, match=f"{name} compares with a teacher: give teacher_logits, or leave it out of the"
+    ):
+        stateless(name, replace(batch(0), teacher_logits=None))
 
 
 @pytest.mark.parametrize("name", ORACLES)
@@ -121,8 +159,9 @@ def test_features_of_the_batch_are_finite(losses: list[float], scale: float, see
         losses=torch.tensor(losses),
         logits=torch.randn(len(losses), CLASSES, generator=generator) * scale,
         targets=torch.randint(0, CLASSES, (len(losses),), generator=generator),
+        teacher_logits=torch.randn(len(losses), CLASSES, generator=generator) * scale,
     )
-    for name in STATELESS:
+    for name in (*STATELESS, *AGAINST_TEACHER):
         assert bool(stateless(name, b).isfinite().all()), name
 
 

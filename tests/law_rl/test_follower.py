@@ -7,21 +7,30 @@ import torch
 from torch.nn import functional
 
 from law_rl import Schedule
-from law_rl.actions import SampleWeights
+from law_rl.actions import Action, Heads, LossWeights, SampleWeights, TeacherAnchor
 from law_rl.actor import MlpActor, TableActor
 from law_rl.classification.learner import ClassificationConfig, ClassificationLearner
-from law_rl.classification.networks import NetworkConfig
+from law_rl.classification.networks import NetworkConfig, build_network
 from law_rl.classification.optimisation import OptimiserConfig
 from law_rl.counters import torch_generator
 from law_rl.data.batches import epoch_batches, epoch_order
 from law_rl.data.dataset import Dataset, Split
+from law_rl.distillation.congruence import correlation_congruence_loss
+from law_rl.distillation.hint import mimic_loss
+from law_rl.distillation.kd import kd_loss
+from law_rl.distillation.learner import DistillationConfig, DistillationLearner, LossTerms
+from law_rl.distillation.route import Route
+from law_rl.distillation.teacher import TeacherConfig, train_route
+from law_rl.distillation.teacher_outputs import TeacherOutputs
 from law_rl.evaluate import Follow
-from law_rl.features import FEATURE_NAMES
+from law_rl.features import AGAINST_TEACHER, FEATURE_NAMES
+from law_rl.learner import BASELINE, Directive
 from law_rl.observation import FOLLOWER, LAW_STATE
 
 SAMPLES, CLASSES, BATCH, EPOCHS, STAGES, SEED = 50, 3, 8, 5, 4, 7
 STEPS = 35  # seven batches an epoch: stages end within epochs
 DECAY = 0.7
+OWN_FEATURES = tuple(name for name in FEATURE_NAMES if name not in AGAINST_TEACHER)
 Network = torch.nn.Sequential
 
 
@@ -50,9 +59,13 @@ def make_learner(features: tuple[str, ...]) -> ClassificationLearner:
 
 
 def schedule(features: tuple[str, ...], observation: tuple[str, ...] = FOLLOWER, **changes: Any) -> Schedule:
+    """A policy of sample weights."""
+    return policy(SampleWeights(features=features, gain=1.0), observation, **changes)
+
+
+def policy(head: Action, observation: tuple[str, ...] = FOLLOWER, **changes: Any) -> Schedule:
     """A policy with random weights, whose actions move with everything that it sees."""
     generator = torch_generator(1, "test policy")
-    head = SampleWeights(features=features, gain=1.0)
     inputs, embedding = len(observation), None
     if observation == LAW_STATE:
         inputs, embedding = inputs + 2, torch.randn(STAGES + 2, 3, generator=generator)
@@ -140,7 +153,7 @@ def make_host(followed: Schedule) -> Host:
 
 SCHEDULES = {
     "of one feature": schedule(("loss",)),
-    "of every feature": schedule(FEATURE_NAMES),
+    "of every feature": schedule(OWN_FEATURES),
     "with LAW's state": schedule(("loss", "entropy"), LAW_STATE),
     "with memory and no warm-up": schedule(("own_loss_in_class", "own_agreement"), warmup=0),
     "as a table": table(torch.tensor([[0.0, 0.0], [-0.9, 0.1], [0.4, -0.5], [-1.0, 0.2]])),
@@ -163,7 +176,7 @@ def test_a_plain_loop_ends_with_the_bits_of_a_learner_under_the_schedule(name: s
 
 @pytest.mark.parametrize("pause", [0, 1, 9, 12, 17, 34])
 def test_following_goes_on_from_a_state_bit_for_bit(pause: int) -> None:
-    followed = schedule(FEATURE_NAMES)
+    followed = schedule(OWN_FEATURES)
     whole, first, second = (make_host(followed) for _ in range(3))
     run_host(whole)
     run_host(first, 0, pause)
@@ -252,12 +265,179 @@ def test_a_host_may_overwrite_its_losses_and_weights() -> None:
 
 @pytest.mark.parametrize("dtype", [torch.bfloat16, torch.float64])
 def test_losses_of_any_precision_are_taken(dtype: torch.dtype) -> None:
-    follower = schedule(FEATURE_NAMES, warmup=0).follow(8, targets=torch.arange(6) % 3)
+    follower = schedule(OWN_FEATURES, warmup=0).follow(8, targets=torch.arange(6) % 3)
     for step in range(8):
         logits = torch.randn(6, CLASSES, generator=torch_generator(step, "test logits")).to(dtype)
         losses = functional.cross_entropy(logits, torch.arange(6) % 3, reduction="none")
         weights = follower.weights(losses, logits=logits, targets=torch.arange(6) % 3, lr=0.1, ids=torch.arange(6))
         assert weights.dtype == torch.float32 and bool(weights.isfinite().all())
+
+
+# A host with a teacher, which chooses and mixes as the schedule says
+
+TERMS, USUAL, T = ("ce", "kd", "hint", "cc"), (0.3, 0.2, 0.0, 0.1), 2.0
+EVERYTHING = Heads(
+    sample_weights=SampleWeights(features=("teacher_divergence", "own_loss", "teacher_confidence"), gain=1.0),
+    teacher_anchor=TeacherAnchor(),
+    loss_weights=LossWeights(terms=TERMS, usual=USUAL, most=(1.0, 0.4, 0.05, 2.0)),
+)
+ACTIONS: dict[str, Action] = {
+    "all heads": EVERYTHING,
+    "the teacher": TeacherAnchor(),
+    "losses": LossWeights(terms=("cc", "hint"), usual=(0.1, 0.0), most=(2.0, 0.05)),
+    "sample weights": SampleWeights(features=("teacher_confidence",), gain=1.0),
+}
+TEACHER = TeacherConfig(
+    training=ClassificationConfig(
+        network=NetworkConfig(width=12, depth=1, embedding=8),
+        optimiser=OptimiserConfig(lr=0.05),
+        epochs=3,
+        batch_size=8,
+    )
+)
+
+
+@pytest.fixture(scope="module")
+def route(tmp_path_factory: pytest.TempPathFactory) -> Route:
+    return train_route(TEACHER, dataset(), tmp_path_factory.mktemp("teacher"))
+
+
+def make_student(route: Route) -> DistillationLearner:
+    def network() -> Any:
+        return build_network(TEACHER.training.network, image_shape=(1, 3, 3), classes=CLASSES, seed=0)
+
+    config = DistillationConfig(
+        network=NetworkConfig(width=8, depth=1),
+        optimiser=OptimiserConfig(lr=0.1, milestones=(0.5, 0.8)),
+        batch_size=BATCH,
+        epochs=EPOCHS,
+        stages=STAGES,
+        features=EVERYTHING.features,
+        memory_decay=DECAY,
+        losses=LossTerms(**dict(zip(TERMS, USUAL, strict=True))),
+        temperature=T,
+    )
+    return DistillationLearner(config, dataset(), SEED, TeacherOutputs(route, network, "cpu", temperature=T))
+
+
+class DistillingHost(Host):
+    """A plain loop in which a student learns from teachers and from losses of its own choice, until it is told."""
+
+    def __init__(self, schedule: Schedule, student: DistillationLearner) -> None:
+        parameters = [parameter.detach() for parameter in student.network.parameters()]
+        super().__init__(schedule, plain_network(parameters), STEPS, dataset().train.targets)
+        self.teachers = []
+        for state in map(student.teacher.route.state, range(student.anchors)):
+            teacher = build_network(TEACHER.training.network, image_shape=(1, 3, 3), classes=CLASSES, seed=0).eval()
+            teacher.load_state_dict(state)
+            self.teachers.append(teacher)
+        self.directives: list[Directive] = []
+
+    def step(self, inputs: torch.Tensor, targets: torch.Tensor, ids: torch.Tensor, lr: float) -> torch.Tensor:
+        self.begin(lr)
+        return self.finish(inputs, targets, ids, lr)
+
+    def begin(self, lr: float) -> None:
+        directive = self.follower.directive(lr=lr)
+        self.directives.append(directive)
+        self.chosen = self.teachers[int(directive.anchor * (len(self.teachers) - 1) + 0.5)]
+        self.mixture = dict(zip(TERMS, USUAL, strict=True)) | dict(directive.losses)
+
+    def finish(self, inputs: torch.Tensor, targets: torch.Tensor, ids: torch.Tensor, lr: float) -> torch.Tensor:
+        self.optimiser.param_groups[0]["lr"] = lr
+        with torch.no_grad():
+            teacher_embedding = self.chosen.embed(inputs)
+            teacher_logits = self.chosen.classifier(teacher_embedding)
+        embedding = self.network[:-1](inputs)
+        logits = self.network[-1](embedding)
+        cross_entropy = functional.cross_entropy(logits, targets, reduction="none")
+        weights = self.follower.weights(
+            cross_entropy, logits=logits, targets=targets, lr=lr, ids=ids, teacher_logits=teacher_logits
+        )
+        losses = self.mixture["ce"] * cross_entropy
+        if self.mixture["kd"]:
+            losses = losses + self.mixture["kd"] * kd_loss(logits, teacher_logits, T, reduction="none")
+        if self.mixture["hint"]:
+            losses = losses + self.mixture["hint"] * mimic_loss(embedding, teacher_embedding, reduction="none")
+        total = (losses * (weights / weights.sum())).sum()
+        if self.mixture["cc"]:
+            total = total + self.mixture["cc"] * correlation_congruence_loss(embedding, teacher_embedding)
+        self.optimiser.zero_grad()
+        total.backward()  # type: ignore[no-untyped-call]
+        self.optimiser.step()
+        return weights
+
+
+def same_parameters(one: torch.nn.Module, other: torch.nn.Module) -> bool:
+    return all(torch.equal(a, b) for a, b in zip(one.parameters(), other.parameters(), strict=True))
+
+
+@pytest.mark.parametrize("name", ACTIONS)
+@pytest.mark.parametrize("warmup", [0, 1])
+def test_a_plain_loop_distils_with_the_bits_of_a_learner_under_the_schedule(
+    route: Route, name: str, warmup: int
+) -> None:
+    followed = policy(ACTIONS[name], warmup=warmup)
+    learner, curriculum, directed = make_student(route), Follow(schedule=followed), []
+    host = DistillingHost(followed, learner)
+    while learner.stage < learner.stages:
+        directed.append(curriculum.directive(learner))
+        assert not learner.train_stage(directed[-1]).failure
+    run_host(host)
+    assert same_parameters(learner.network, host.network)
+    assert [host.directives[round(k * STEPS / STAGES)] for k in range(STAGES)] == directed
+    assert (directed[0] == BASELINE) == (warmup == 1)
+    assert len({repr(directive) for directive in directed}) == STAGES
+    baseline = make_student(route)
+    while baseline.stage < baseline.stages:
+        baseline.train_stage(BASELINE)
+    assert not same_parameters(baseline.network, host.network)
+
+
+@pytest.mark.parametrize("between_calls", [False, True])
+@pytest.mark.parametrize("pause", [0, 1, 9, 12, 18, 26, 34])
+def test_distilling_goes_on_from_a_state_bit_for_bit(route: Route, pause: int, between_calls: bool) -> None:
+    """Stages begin at the steps 9, 18 and 26; `between_calls` stops between `directive` and `weights`."""
+    followed = policy(EVERYTHING, warmup=0)
+    whole, first, second = (DistillingHost(followed, make_student(route)) for _ in range(3))
+    run_host(whole)
+    run_host(first, 0, pause)
+    run_host(second, 0, 5)  # what a state replaces
+    if between_calls:
+        first.begin(rate(pause))
+    second.load(first.state())
+    first.directives.clear()
+    run_host(second, pause)
+    assert same_parameters(whole.network, second.network)
+    assert second.directives[5:] == whole.directives[pause:]
+
+
+def test_the_directive_is_the_same_however_often_it_is_asked_for() -> None:
+    often, once, never = (schedule(("loss",)).follow(STEPS) for _ in range(3))
+    given: list[list[torch.Tensor]] = [[], [], []]
+    for step in range(STEPS):
+        losses = torch.rand(5, generator=torch_generator(step, "test losses"))
+        arguments: dict[str, Any] = {"logits": torch.zeros(5, CLASSES), "targets": torch.arange(5) % 3}
+        directives = [often.directive(lr=rate(step)) for _ in range(3)]
+        assert directives == [once.directive(lr=rate(step))] * 3
+        for follower, weights in zip((often, once, never), given, strict=True):
+            weights.append(follower.weights(losses, lr=rate(step), **arguments))
+    for others in given[1:]:
+        assert all(torch.equal(one, other) for one, other in zip(given[0], others, strict=True))
+
+
+def test_without_a_head_of_sample_weights_all_weigh_one() -> None:
+    follower = policy(TeacherAnchor(), warmup=0).follow(STEPS)
+    for step in range(STEPS):
+        anchor = follower.directive(lr=rate(step)).anchor
+        weights = follower.weights(torch.rand(4), logits=torch.zeros(4, 3), targets=torch.arange(4) % 3, lr=rate(step))
+        assert torch.equal(weights, torch.ones(4)) and 0 <= anchor <= 1
+
+
+def test_the_teachers_logits_are_asked_for_where_a_feature_compares_with_them() -> None:
+    follower = schedule(("teacher_confidence",), warmup=0).follow(STEPS)
+    with pytest.raises(ValueError, match="teacher_confidence compares with a teacher: give teacher_logits"):
+        follower.weights(torch.ones(2), logits=torch.zeros(2, CLASSES), targets=torch.tensor([0, 1]), lr=0.1)
 
 
 def test_a_training_may_begin_at_rate_zero() -> None:

@@ -31,3 +31,16 @@ def test_slow_trainings_are_reported_with_the_time_left(monkeypatch: pytest.Monk
 
 def test_quick_trainings_are_reported_once(monkeypatch: pytest.MonkeyPatch) -> None:
     assert lines(monkeypatch, 0.5) == ["evaluation on unseen seeds: 10/10 trainings, about 0 s left"]
+
+
+def test_several_teachers_and_a_table_have_lines_of_their_own() -> None:
+    text = StringIO()
+    with Progress(Console(file=text, width=200)) as progress:
+        progress.preparation("kd", 3, 3)
+        progress.preparation("rco", 5, 5)
+        progress.table(20, 20)
+    assert text.getvalue().splitlines() == [
+        "teacher of kd: 3/3 stages, about 0 s left",
+        "teacher of rco: 5/5 stages, about 0 s left",
+        "table on unseen seeds: 20/20 trainings, about 0 s left",
+    ]

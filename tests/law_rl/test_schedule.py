@@ -1,6 +1,7 @@
 import json
 import math
 import pickle
+from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
 from types import SimpleNamespace
@@ -13,7 +14,7 @@ from hypothesis import strategies as st
 from safetensors.torch import save_file
 
 from law_rl import Schedule
-from law_rl.actions import SampleWeights
+from law_rl.actions import Heads, LossWeights, SampleWeights, TeacherAnchor
 from law_rl.actor import MlpActor, TableActor
 from law_rl.files import load_tree, save_tree
 from law_rl.learner import Directive
@@ -57,7 +58,27 @@ def law() -> Schedule:
     return table(actor=actor, observation=LAW_STATE)
 
 
-SCHEDULES = {"golden": golden, "table": table, "law": law}
+HEADS = Heads(
+    sample_weights=SampleWeights(features=("teacher_divergence",), gain=2.0),
+    teacher_anchor=TeacherAnchor(),
+    loss_weights=LossWeights(terms=("ce", "kd"), usual=(0.1, 0.9), most=(1.0, 1.2)),
+)
+
+
+def distilling(action: Any = HEADS) -> Schedule:
+    size = len(action.names)
+    entries = torch.linspace(-1.5, 1.5, 4 * size).reshape(4, size)
+    return table(actor=TableActor(actions=entries), action=action)
+
+
+SCHEDULES: dict[str, Callable[[], Schedule]] = {
+    "golden": golden,
+    "table": table,
+    "law": law,
+    "distilling": distilling,
+    "of a teacher": lambda: distilling(TeacherAnchor()),
+    "of losses": lambda: distilling(HEADS.loss_weights),
+}
 
 
 def view(stage: int, stages: int = 4, **changes: Any) -> StageView:
@@ -128,6 +149,11 @@ def test_every_part_counts_in_the_hash() -> None:
         {"actor": TableActor(actions=torch.full((4, 2), -0.0))},
         {"action": SampleWeights(features=("margin",))},
         {"action": SampleWeights(features=("loss",), gain=5.0)},
+        {"action": Heads(sample_weights=SampleWeights(features=("loss",)))},
+        {"action": LossWeights(terms=("ce", "kd"), usual=(0.1, 0.9), most=(1.0, 1.0))},
+        {"action": LossWeights(terms=("ce", "kd"), usual=(0.1, 0.8), most=(1.0, 1.0))},
+        {"action": LossWeights(terms=("ce", "kd"), usual=(0.1, 0.9), most=(1.0, 2.0))},
+        {"action": LossWeights(terms=("ce", "cc"), usual=(0.1, 0.9), most=(1.0, 1.0))},
         {"observation": ("lr",)},
         {"stages": 5},
         {"warmup": 0},
@@ -149,6 +175,20 @@ def test_a_warm_up_stage_is_uniform_and_later_ones_follow_the_actor() -> None:
     assert [schedule.directive(view(stage)) for stage in range(4)] == expected
     stretched = [schedule.directive(view(stage, 10)) for stage in range(10)]
     assert stretched == [expected[k * 4 // 10] for k in range(10)]
+
+
+def test_a_schedule_of_all_heads_says_which_teacher_and_which_losses() -> None:
+    schedule = distilling()
+    assert schedule.directive(view(0)) == Directive()
+    rows = torch.linspace(-1.5, 1.5, 20).reshape(4, 5).clamp(-1, 1).tolist()
+    for stage in (1, 2, 3):
+        weight, bias, anchor, ce, kd = rows[stage]
+        directive = schedule.directive(view(stage))
+        rule = LinearTanh(features=("teacher_divergence",), weights=(weight,), bias=bias, gain=2.0)
+        assert directive.weighting == rule
+        assert directive.anchor == pytest.approx((1 + anchor) / 2)
+        expected = [u * (1 + e) if e <= 0 else u + e * (m - u) for u, m, e in ((0.1, 1.0, ce), (0.9, 1.2, kd))]
+        assert list(directive.losses) == ["ce", "kd"] and [*directive.losses.values()] == pytest.approx(expected)
 
 
 def test_a_schedule_knows_what_it_needs() -> None:
@@ -290,6 +330,34 @@ def test_a_file_that_another_version_wrote_with_a_right_hash_is_refused(
 ) -> None:
     actor: Any = SimpleNamespace(act=lambda observation, stage: torch.zeros(2), to_tree=lambda: tree)
     table(actor=actor).save(tmp_path / "s")
+    assert refused(tmp_path / "s")
+    with pytest.raises(ScheduleError, match=message):
+        Schedule.load(tmp_path / "s")
+
+
+@pytest.mark.parametrize(
+    ("action", "message"),
+    [
+        ({"head": "temperature"}, "has the head 'temperature', which this law-rl does not know: upgrade law-rl"),
+        ({**HEADS.to_json(), "temperature": {"head": "temperature"}}, "has the head 'temperature', which this law-rl"),
+        ({}, "lacks an entry of a schedule"),
+        ({"head": ["loss_weights"]}, "lacks an entry of a schedule"),
+        ({"head": "loss_weights", "terms": ["ce", "kd"]}, "lacks an entry of a schedule"),
+        ({"head": "loss_weights", "terms": ["ce"], "usual": [2.0], "most": [1.0]}, "ce is usually weighted 2.0"),
+        ({"head": "loss_weights", "terms": ["ce"], "usual": ["a"], "most": [1.0]}, "lacks an entry of a schedule"),
+        ({"head": "heads"}, "no head is given"),
+        (
+            {"head": "heads", "teacher_anchor": {"head": "teacher_anchor"}},
+            r"gives \(2,\) numbers where 1 have a meaning",
+        ),
+        ({"head": "sample_weights", "features": ["loss"], "gain": 1e9}, "gain is 1000000000.0"),
+    ],
+)
+def test_a_file_with_an_action_that_has_no_meaning_is_refused(
+    action: dict[str, Any], message: str, tmp_path: Path
+) -> None:
+    made: Any = SimpleNamespace(names=("a", "b"), to_json=lambda: action)
+    table(action=made).save(tmp_path / "s")
     assert refused(tmp_path / "s")
     with pytest.raises(ScheduleError, match=message):
         Schedule.load(tmp_path / "s")

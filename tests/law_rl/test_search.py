@@ -197,14 +197,18 @@ def candidate(value: float) -> TableActor:
 
 def test_the_candidate_with_the_best_mean_gain_is_chosen() -> None:
     confirmed = [[episode(3.0, 0), episode(5.0, 1)], [episode(6.0, 0), episode(7.0, 1)]]
-    actor, episodes = choose([candidate(0.1), candidate(0.2)], confirmed)
+    actor, episodes = choose([candidate(0.1), candidate(0.2)], confirmed, (0.0, 1.0))
     assert torch.equal(actor.act(torch.zeros(2), 0), torch.full((2,), 0.2))
     assert episodes is confirmed[1]
 
 
 @pytest.mark.parametrize("gains", [(-1.0, -2.0), (0.0, 0.0), (5.0, -4.0)])
-def test_what_was_not_seen_to_help_gives_way_to_uniform_weights(gains: tuple[float, float]) -> None:
-    actor, episodes = choose([candidate(0.5)], [[episode(gain, seed) for seed, gain in enumerate(gains)]])
-    assert torch.equal(actor.act(torch.ones(2), 2), torch.zeros(2))
+@pytest.mark.parametrize("baseline", [(0.0, 0.0), (0.0, 1.0)])
+def test_what_was_not_seen_to_help_gives_way_to_the_twins_action(
+    gains: tuple[float, float], baseline: tuple[float, float]
+) -> None:
+    confirmed = [[episode(gain, seed) for seed, gain in enumerate(gains)]]
+    actor, episodes = choose([candidate(0.5)], confirmed, baseline)
+    assert torch.equal(actor.act(torch.ones(2), 2), torch.tensor(baseline))
     assert [e.advantage for e in episodes] == [0.0, 0.0]
-    assert all(torch.equal(e.actions, torch.zeros(3, 2)) for e in episodes)
+    assert all(torch.equal(e.actions, torch.tensor(baseline).expand(3, 2)) for e in episodes)

@@ -2,17 +2,27 @@
 
 import dataclasses
 import math
+from pathlib import Path
+from typing import Any
 
 import gymnasium
 import numpy as np
 import pytest
+import torch
 from gymnasium.utils.env_checker import check_env as gymnasium_check
 from stable_baselines3.common.env_checker import check_env as sb3_check
 
-from law_rl.actions import SampleWeights
+from law_rl.actions import Heads, LossWeights, SampleWeights, TeacherAnchor
+from law_rl.classification.learner import ClassificationConfig
+from law_rl.classification.networks import NetworkConfig
 from law_rl.classification.optimisation import OptimiserConfig
 from law_rl.classification.task import ClassificationTask
+from law_rl.data.places import TEACHERS
+from law_rl.distillation.learner import DistillationConfig
+from law_rl.distillation.task import DistillationTask
+from law_rl.distillation.teacher import TeacherConfig
 from law_rl.experiment import Experiment
+from law_rl.files import load_tree, save_tree
 from law_rl.learner import BASELINE
 from law_rl.observation import ENTRIES, FOLLOWER, LAW_STATE
 from law_rl.stage_env import StageEnv, StageEnvConfig
@@ -134,6 +144,79 @@ def test_a_snapshot_goes_on_bit_for_bit(task: ClassificationTask, config: StageE
             np.testing.assert_array_equal(after[0], before[0])
             assert after[1:] == before[1:]
         assert [target.reset()[1]["training_seed"] for _ in range(5)] == seeds
+
+
+@pytest.fixture
+def distillation(task: ClassificationTask, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> DistillationTask:
+    """A student of 8 dimensions and a teacher of 5."""
+    monkeypatch.setenv(TEACHERS, str(tmp_path / "teachers"))
+    teacher = ClassificationConfig(network=NetworkConfig(width=16, embedding=5), epochs=4, batch_size=32)
+    training = DistillationConfig(
+        network=NetworkConfig(width=8, depth=1),
+        optimiser=OptimiserConfig(lr=0.02),
+        epochs=4,
+        stages=4,
+        batch_size=32,
+        features=("teacher_divergence", "own_confidence_in_class"),
+    )
+    return DistillationTask(data=task.data, teacher=TeacherConfig(training=teacher), training=training)
+
+
+ALL_HEADS = Heads(
+    sample_weights=SampleWeights(features=("teacher_divergence", "own_confidence_in_class")),
+    teacher_anchor=TeacherAnchor(),
+    loss_weights=LossWeights(terms=("ce", "kd", "hint"), usual=(0.1, 0.9, 0.0), most=(1.0, 0.9, 0.01)),
+)
+CNN: dict[str, Any] = {"network": NetworkConfig(name="cnn", width=4), "channels_last": True}
+ADAM: dict[str, Any] = {"optimiser": OptimiserConfig(name="adam", lr=0.01)}
+
+
+@pytest.mark.parametrize("name", ["mlp", "cnn", "cnn with Adam", "distillation", "distillation with Adam"])
+def test_a_snapshot_in_a_file_goes_on_bit_for_bit(
+    name: str, task: ClassificationTask, distillation: DistillationTask, config: StageEnvConfig, tmp_path: Path
+) -> None:
+    changes: dict[str, Any] = (ADAM if "Adam" in name else {}) | (CNN if "cnn" in name else {})
+    chosen: ClassificationTask | DistillationTask = distillation if "distillation" in name else task
+    training: Any = dataclasses.replace(chosen.training, **changes)
+    chosen = dataclasses.replace(chosen, training=training)
+    action = ALL_HEADS if "distillation" in name else config.action
+    env = StageEnv(chosen, dataclasses.replace(config, action=action, warmup=0))
+    actions = some_actions(env)
+    env.reset(seed=1)
+    for number, each in enumerate(actions):
+        save_tree(tmp_path / str(number), env.snapshot())
+        env.step(each)
+    expected = env.learner.snapshot()
+    for number in range(len(actions)):
+        other = StageEnv(chosen, env.config, env.twins)
+        other.restore(load_tree(tmp_path / str(number)))  # type: ignore[arg-type]
+        for each in actions[number:]:
+            other.step(each)
+        got = other.learner.snapshot()
+        for part in ("network", "adapter"):
+            assert all(torch.equal(value, got[part][name]) for name, value in expected.get(part, {}).items())
+        assert other.learner.view() == env.learner.view()
+
+
+def test_heads_that_the_learner_does_not_offer_are_refused(task: ClassificationTask, config: StageEnvConfig) -> None:
+    cases = (TeacherAnchor(), "has no teacher"), (ALL_HEADS, "no feature teacher_divergence")
+    for action, message in cases:
+        with pytest.raises(ValueError, match=message):
+            StageEnv(task, dataclasses.replace(config, action=action)).reset(seed=0)
+
+
+def test_all_heads_reach_the_learner(distillation: DistillationTask, config: StageEnvConfig) -> None:
+    env = StageEnv(distillation, dataclasses.replace(config, action=ALL_HEADS, warmup=0))
+    assert env.action_names == ALL_HEADS.names and env.action_space.shape == (7,)
+    env.reset(seed=0)
+    by_hand = distillation.learner(0)
+    action = np.array([0.5, -0.25, 0.125, -0.5, 1.0, -0.5, 0.5], np.float32)
+    _, _, _, _, info = env.step(action)
+    by_hand.train_stage(ALL_HEADS.directive(action.tolist()))
+    assert info["metric"] == by_hand.evaluate("validation")["accuracy"]
+    assert env.learner.view() == by_hand.view()
+    steps = run(env, np.tile(np.array(ALL_HEADS.baseline, np.float32), (4, 1)), seed=1)
+    assert [reward for _, reward, _ in steps] == [0.0] * 4
 
 
 def test_one_snapshot_serves_many_children(task: ClassificationTask, config: StageEnvConfig) -> None:

@@ -22,6 +22,7 @@ def spec() -> AgentSpec:
         low=tuple(ENTRIES[name].low for name in LAW_STATE),
         high=tuple(ENTRIES[name].high for name in LAW_STATE),
         action=("weight of loss", "bias"),
+        baseline=(0.0, 0.0),
         stages=STAGES,
         warmup=WARMUP,
         seed=3,

@@ -15,6 +15,7 @@ SPEC = AgentSpec(
     low=(0.0, 0.0),
     high=(20.0, 1.0),
     action=("weight of loss", "bias"),
+    baseline=(0.0, 0.0),
     stages=5,
     warmup=1,
     seed=0,

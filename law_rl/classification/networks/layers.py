@@ -1,18 +1,28 @@
 """What all networks are made of: layers without a random start, counter-seeded dropout, initialisation."""
 
-from typing import cast
+from typing import Literal, cast
 
 import torch
 from torch import Tensor, nn
 
 from law_rl.counters import torch_generator
 
+Body = tuple[nn.Sequential, int]
+"""A network from images [N, C, H, W] up to its features [N, D], and their width D."""
+
+IMAGENET_FROM = 64  # pixels of the shorter side
+
+
+def large_images(image_shape: tuple[int, int, int]) -> bool:
+    """Whether images (C, H, W) have at least 64 pixels a side, for which networks are built as for ImageNet."""
+    return min(image_shape[1:]) >= IMAGENET_FROM
+
 
 class Conv2d(nn.Conv2d):
     """A bias-free convolution that keeps the image size at stride 1; its values are left to `initialise`."""
 
-    def __init__(self, inputs: int, outputs: int, size: int, stride: int = 1) -> None:
-        super().__init__(inputs, outputs, size, stride, padding=size // 2, bias=False)
+    def __init__(self, inputs: int, outputs: int, size: int, stride: int = 1, groups: int = 1) -> None:
+        super().__init__(inputs, outputs, size, stride, padding=size // 2, groups=groups, bias=False)
 
     def reset_parameters(self) -> None:
         """Draws nothing, unlike the base class, which reads the global generator."""
@@ -61,18 +71,23 @@ def seed_dropout(network: nn.Module, seed: int, stage: int, iteration: int) -> N
 
 
 class Classifier(nn.Module):
-    """A body from images [N, C, H, W] to embeddings [N, D], and a linear classifier on top.
+    """A body from images [N, C, H, W] to features, an embedding layer where one is wanted, and a linear classifier.
 
+    The embedding layer is linear, of `embedding` outputs, with no activation after it; 0 leaves it out, so that the
+    features are the embedding. It is as in CCKD (arXiv 1904.01802, section 3.6). `width` is the embedding's width D.
     Images of any floating dtype are taken: they are cast to the dtype of the parameters, and autocast applies as usual.
     """
 
-    def __init__(self, body: nn.Sequential, classifier: Linear) -> None:
+    def __init__(self, body: Body, classes: int, *, embedding: int = 0) -> None:
         super().__init__()
-        self.body = body
-        self.classifier = classifier
+        self.body, features = body
+        self.embedding = Linear(features, embedding) if embedding else nn.Identity()
+        self.width = embedding or features
+        self.classifier = Linear(self.width, classes)
 
     def embed(self, images: Tensor) -> Tensor:
-        return cast(Tensor, self.body(images.to(self.classifier.weight.dtype)))
+        """Embeddings [N, width] of images [N, C, H, W]: what the classifier sees."""
+        return cast(Tensor, self.embedding(self.body(images.to(self.classifier.weight.dtype))))
 
     def forward(self, images: Tensor) -> Tensor:
         return cast(Tensor, self.classifier(self.embed(images)))
@@ -82,7 +97,8 @@ class Classifier(nn.Module):
 def initialise(network: Classifier, seed: int) -> None:
     """Sets the starting values of all convolutions and linear layers, layer i from (seed, "initialisation", i).
 
-    Convolutions: Kaiming-normal, fan out. Hidden linear layers: Kaiming-normal, fan in. The classifier: N(0, 0.01^2),
+    Convolutions: Kaiming-normal, fan out, which of a grouped convolution is that of one group. Hidden linear layers:
+    Kaiming-normal, fan in. The embedding layer, which no ReLU follows: N(0, 1 / fan in). The classifier: N(0, 0.01^2),
     as in LAW (1905.11058). Biases: 0. Batch normalisation is built with scale 1 and shift 0.
     """
     layers = (module for module in network.modules() if isinstance(module, (Conv2d, Linear)))
@@ -92,7 +108,9 @@ def initialise(network: Classifier, seed: int) -> None:
             nn.init.normal_(layer.weight, std=0.01, generator=generator)
         elif isinstance(layer, Conv2d):
             nn.init.kaiming_normal_(layer.weight, mode="fan_out", nonlinearity="relu", generator=generator)
+            layer.weight.mul_(layer.groups**0.5)
         else:
-            nn.init.kaiming_normal_(layer.weight, mode="fan_in", nonlinearity="relu", generator=generator)
+            after: Literal["linear", "relu"] = "linear" if layer is network.embedding else "relu"
+            nn.init.kaiming_normal_(layer.weight, mode="fan_in", nonlinearity=after, generator=generator)
         if layer.bias is not None:
             nn.init.zeros_(layer.bias)

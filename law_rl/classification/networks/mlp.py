@@ -4,10 +4,10 @@ from math import prod
 
 from torch import nn
 
-from law_rl.classification.networks.layers import Classifier, CounterDropout, Linear
+from law_rl.classification.networks.layers import Body, CounterDropout, Linear
 
 
-def mlp(image_shape: tuple[int, int, int], classes: int, *, width: int, depth: int, dropout: float) -> Classifier:
+def mlp(image_shape: tuple[int, int, int], *, width: int, depth: int, dropout: float) -> Body:
     """`depth` hidden ReLU layers of `width` units on the flattened image, dropout after each."""
     body = nn.Sequential(nn.Flatten())
     for layer in range(depth):
@@ -15,4 +15,4 @@ def mlp(image_shape: tuple[int, int, int], classes: int, *, width: int, depth: i
         body.append(nn.ReLU())
         if dropout:
             body.append(CounterDropout(dropout))
-    return Classifier(body, Linear(width, classes))
+    return body, width

@@ -5,9 +5,7 @@ from typing import cast
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from law_rl.classification.networks.layers import Classifier, Conv2d, GlobalAveragePool, Linear
-
-IMAGENET_STEM_FROM = 64  # pixels of the shorter side
+from law_rl.classification.networks.layers import Body, Conv2d, GlobalAveragePool, large_images
 
 
 class PaddedShortcut(nn.Module):
@@ -33,7 +31,7 @@ class BasicBlock(nn.Module):
         self.norm2 = nn.BatchNorm2d(outputs)
         self.shortcut: nn.Module = nn.Identity()
         if inputs != outputs and project:
-            self.shortcut = nn.Sequential(Conv2d(inputs, outputs, 1, stride), nn.BatchNorm2d(outputs))
+            self.shortcut = _projection(inputs, outputs, stride)
         elif inputs != outputs:
             self.shortcut = PaddedShortcut(outputs - inputs, stride)
 
@@ -42,27 +40,70 @@ class BasicBlock(nn.Module):
         return F.relu_(cast(Tensor, self.norm2(self.conv2(hidden)) + self.shortcut(features)))
 
 
-def cifar_resnet(channels: int, classes: int, *, blocks: int) -> Classifier:
+class BottleneckBlock(nn.Module):
+    """Convolutions of 1x1 to `width` channels, 3x3 among them and 1x1 to 4 `width`, around a shortcut.
+
+    The shortcut is a projection where the number of channels changes, else the identity. The stride is that of the 3x3
+    convolution, as is usual since the paper, which has it in the first.
+    """
+
+    def __init__(self, inputs: int, width: int, stride: int) -> None:
+        super().__init__()
+        outputs = 4 * width
+        self.conv1 = Conv2d(inputs, width, 1)
+        self.norm1 = nn.BatchNorm2d(width)
+        self.conv2 = Conv2d(width, width, 3, stride)
+        self.norm2 = nn.BatchNorm2d(width)
+        self.conv3 = Conv2d(width, outputs, 1)
+        self.norm3 = nn.BatchNorm2d(outputs)
+        self.shortcut = nn.Identity() if inputs == outputs else _projection(inputs, outputs, stride)
+
+    def forward(self, features: Tensor) -> Tensor:
+        hidden = F.relu_(self.norm1(self.conv1(features)))
+        hidden = F.relu_(self.norm2(self.conv2(hidden)))
+        return F.relu_(cast(Tensor, self.norm3(self.conv3(hidden)) + self.shortcut(features)))
+
+
+def cifar_resnet(channels: int, *, blocks: int) -> Body:
     """The network of section 4.2 with 6 `blocks` + 2 layers: 16, 32 and 64 channels, shortcuts without parameters."""
     body = nn.Sequential(Conv2d(channels, 16, 3), nn.BatchNorm2d(16), nn.ReLU(inplace=True))
     body.extend(_blocks((16, 32, 64), blocks, project=False))
-    return Classifier(body.append(GlobalAveragePool()), Linear(64, classes))
+    return body.append(GlobalAveragePool()), 64
 
 
-def resnet18(image_shape: tuple[int, int, int], classes: int) -> Classifier:
-    """ResNet-18 with projection shortcuts (option B).
+def resnet18(image_shape: tuple[int, int, int]) -> Body:
+    """ResNet-18 with projection shortcuts (option B)."""
+    body = _stem(image_shape).extend(_blocks((64, 128, 256, 512), 2, project=True))
+    return body.append(GlobalAveragePool()), 512
 
-    Where the shorter side has at least 64 pixels, the stem is ImageNet's (7x7 with stride 2, then max pooling); below,
-    it is one 3x3 convolution at full resolution, as is usual on CIFAR.
+
+def resnet50(image_shape: tuple[int, int, int]) -> Body:
+    """ResNet-50: bottleneck blocks, 3, 4, 6 and 3 of a width, with projection shortcuts (option B)."""
+    body = _stem(image_shape)
+    inputs = 64
+    for width, blocks in ((64, 3), (128, 4), (256, 6), (512, 3)):
+        for block in range(blocks):
+            body.append(BottleneckBlock(inputs, width, 2 if block == 0 and width > 64 else 1))
+            inputs = 4 * width
+    return body.append(GlobalAveragePool()), inputs
+
+
+def _stem(image_shape: tuple[int, int, int]) -> nn.Sequential:
+    """The first layers, up to 64 channels.
+
+    ImageNet's (7x7 with stride 2, then max pooling) for `large_images`; below, one 3x3 convolution at full resolution,
+    as is usual on CIFAR.
     """
-    channels, height, width = image_shape
-    large = min(height, width) >= IMAGENET_STEM_FROM
+    channels, large = image_shape[0], large_images(image_shape)
     stem = Conv2d(channels, 64, 7, stride=2) if large else Conv2d(channels, 64, 3)
     body = nn.Sequential(stem, nn.BatchNorm2d(64), nn.ReLU(inplace=True))
     if large:
         body.append(nn.MaxPool2d(3, stride=2, padding=1))
-    body.extend(_blocks((64, 128, 256, 512), 2, project=True))
-    return Classifier(body.append(GlobalAveragePool()), Linear(512, classes))
+    return body
+
+
+def _projection(inputs: int, outputs: int, stride: int) -> nn.Sequential:
+    return nn.Sequential(Conv2d(inputs, outputs, 1, stride), nn.BatchNorm2d(outputs))
 
 
 def _blocks(widths: tuple[int, ...], blocks: int, *, project: bool) -> list[BasicBlock]:

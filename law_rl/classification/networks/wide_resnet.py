@@ -5,7 +5,7 @@ from typing import cast
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from law_rl.classification.networks.layers import Classifier, Conv2d, CounterDropout, GlobalAveragePool, Linear
+from law_rl.classification.networks.layers import Body, Conv2d, CounterDropout, GlobalAveragePool
 
 
 class PreActivationBlock(nn.Module):
@@ -30,7 +30,7 @@ class PreActivationBlock(nn.Module):
         return cast(Tensor, self.conv2(hidden) + shortcut)
 
 
-def wide_resnet(channels: int, classes: int, *, blocks: int, widen: int, dropout: float) -> Classifier:
+def wide_resnet(channels: int, *, blocks: int, widen: int, dropout: float) -> Body:
     """WRN-(6 `blocks` + 4)-`widen`: three groups of 16, 32 and 64 times `widen` channels; takes images of any size."""
     body = nn.Sequential(Conv2d(channels, 16, 3))
     inputs = 16
@@ -39,4 +39,4 @@ def wide_resnet(channels: int, classes: int, *, blocks: int, widen: int, dropout
             body.append(PreActivationBlock(inputs, outputs, stride if block == 0 else 1, dropout))
             inputs = outputs
     body.extend([nn.BatchNorm2d(inputs), nn.ReLU(inplace=True), GlobalAveragePool()])
-    return Classifier(body, Linear(inputs, classes))
+    return body, inputs

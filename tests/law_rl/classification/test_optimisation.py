@@ -1,5 +1,6 @@
 import copy
 import math
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -9,7 +10,8 @@ from hypothesis import strategies as st
 from torch import Tensor, nn
 
 from law_rl.classification.networks import NetworkConfig, build_network
-from law_rl.classification.optimisation import OptimiserConfig, build_optimiser, learning_rate
+from law_rl.classification.optimisation import OptimiserConfig, build_optimiser, learning_rate, restore_optimiser
+from law_rl.files import load_tree, save_tree
 
 CONFIGS = [
     OptimiserConfig(),
@@ -20,8 +22,10 @@ CONFIGS = [
 
 
 def gradients(step: int, like: list[nn.Parameter]) -> list[Tensor]:
+    """Laid out in memory as the parameters are, as autograd's are."""
     generator = torch.Generator().manual_seed(step)
-    return [torch.randn(parameter.shape, generator=generator, dtype=parameter.dtype) for parameter in like]
+    values = [torch.randn(parameter.shape, generator=generator, dtype=parameter.dtype) for parameter in like]
+    return [torch.empty_like(parameter).copy_(value) for parameter, value in zip(like, values, strict=True)]
 
 
 def train(optimiser: torch.optim.Optimizer, parameters: list[nn.Parameter], steps: range) -> None:
@@ -90,6 +94,35 @@ def test_a_restored_optimiser_goes_on_bit_for_bit(config: OptimiserConfig) -> No
     assert_equal_states(restored.state_dict(), optimiser.state_dict())
     for parameter, again in zip(parameters, restored_parameters, strict=True):
         assert torch.equal(parameter, again)
+
+
+@pytest.mark.parametrize("config", CONFIGS)
+@pytest.mark.parametrize("groups", [1, 2])
+def test_an_optimiser_goes_on_from_a_file_as_it_lay_in_memory(
+    config: OptimiserConfig, groups: int, tmp_path: Path
+) -> None:
+    def make() -> tuple[list[nn.Parameter], torch.optim.Optimizer]:
+        parameters = make_parameters()
+        parameters[2].data = parameters[2].data.contiguous(memory_format=torch.channels_last)
+        if groups == 1:
+            return parameters, build_optimiser(config, parameters)
+        optimiser = build_optimiser(config, parameters[:1])
+        optimiser.add_param_group({"params": parameters[1:]})
+        return parameters, optimiser
+
+    (parameters, optimiser), (again, restored) = make(), make()
+    train(optimiser, parameters, range(3))
+    save_tree(tmp_path / "state", optimiser.state_dict())
+    restore_optimiser(restored, load_tree(tmp_path / "state"))
+    for own, other in zip(again, parameters, strict=True):
+        own.data.copy_(other.data)
+    for parameter, entries in restored.state.items():
+        for value in (v for v in entries.values() if isinstance(v, Tensor) and v.shape == parameter.shape):
+            assert value.stride() == parameter.stride()
+    train(optimiser, parameters, range(3, 6))
+    train(restored, again, range(3, 6))
+    for own, other in zip(again, parameters, strict=True):
+        assert torch.equal(own, other)
 
 
 def assert_equal_states(state: dict[str, Any], other: dict[str, Any]) -> None:

@@ -11,13 +11,14 @@ import subprocess
 import sys
 import time
 import xml.etree.ElementTree
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from types import ModuleType
 
 import pytest
 
 from law_rl import project
+from law_rl.classification.task import ClassificationTask
 from law_rl.cli import main
 from law_rl.schedule import Schedule
 from law_rl.tuning import with_fields
@@ -194,6 +195,16 @@ def test_json_is_printed_alone_and_a_finished_run_ends_at_once(tuned: tuple[Path
 def test_another_tuning_cannot_resume_a_run(tuned: tuple[Path, str]) -> None:
     arguments = [*GRID, "--out", str(tuned[0]), "--resume", "--seed", "1"]
     assert "another tuning (tuning differ)" in law_rl(*arguments, status=2)[1]
+
+
+def test_what_trainings_share_is_made_before_the_trials(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def prepare(task: ClassificationTask, observer: Callable[[int, int], None]) -> None:
+        raise ValueError(f"the teacher on {task.data.name} does not converge")
+
+    monkeypatch.setattr(ClassificationTask, "prepare", prepare)
+    error = law_rl(*GRID, "--out", str(tmp_path / "run"), status=2)[1]
+    assert "the teacher on digits does not converge" in error
+    assert not (tmp_path / "run" / "trials").exists()
 
 
 def test_storage_of_another_run_is_refused(tmp_path: Path) -> None:

@@ -85,8 +85,7 @@ def test_a_tour_of_the_route_builds_two_networks_and_moves_no_memory(route: Rout
     anchors.network(1)
     addresses = [tensor.data_ptr() for network in built for tensor in network.state_dict().values()]
     for step in range(200):
-        anchors.mixed_logits(step / 199, inputs, temperature=2.0)
-        anchors.nearest(step / 199)
+        anchors.network(step * 7 % EPOCHS)(inputs)
     assert len(built) == 2
     assert addresses == [tensor.data_ptr() for network in built for tensor in network.state_dict().values()]
 
@@ -174,7 +173,7 @@ def test_a_library_network_comes_back_to_the_bit(tmp_path: Path) -> None:
         return build_network(NetworkConfig(name="cnn", width=4), image_shape=(1, 8, 8), classes=5, seed=seed)
 
     RouteWriter(tmp_path, network={}, data="d", every=1, epochs=1).save(1, build(1), None)
-    network = Anchors(Route.load(tmp_path), lambda: build(0), "cpu").nearest(1.0)
+    network = Anchors(Route.load(tmp_path), lambda: build(0), "cpu").network(0)
     images = torch.randn(2, 1, 8, 8, generator=torch.Generator().manual_seed(0))
     assert torch.equal(network(images), build(1).eval()(images))
 
@@ -206,28 +205,12 @@ def test_a_position_off_the_route_is_refused(position: float) -> None:
         neighbours(position, 3)
 
 
-@pytest.mark.parametrize(("position", "index"), [(0.0, 0), (0.2, 0), (0.25, 1), (0.7, 1), (0.75, 2), (1.0, 2)])
-def test_the_nearest_anchor(route: Route, position: float, index: int, inputs: torch.Tensor) -> None:
-    anchors = Anchors(route.select(range(3)), lambda: Teacher(0), "cpu", capacity=1)
-    assert torch.equal(anchors.nearest(position)(inputs), expected_logits(index, inputs))
-
-
-def test_mixed_logits_have_the_mixture_of_probabilities(route: Route, inputs: torch.Tensor) -> None:
-    anchors, temperature = Anchors(route.select([4, 9]), lambda: Teacher(0), "cpu"), 3.0
-    mixed = anchors.mixed_logits(0.25, inputs, temperature)
-    easier, harder = (torch.softmax(expected_logits(i, inputs).double() / temperature, dim=1) for i in (4, 9))
-    assert mixed.dtype == torch.float32 and not mixed.requires_grad
-    torch.testing.assert_close(
-        torch.softmax(mixed.double() / temperature, dim=1), 0.75 * easier + 0.25 * harder, rtol=1e-5, atol=1e-6
-    )
-    assert torch.equal(anchors.mixed_logits(1.0, inputs, temperature), expected_logits(9, inputs))
-
-
-def test_mixed_logits_can_supervise_a_student(route: Route, inputs: torch.Tensor) -> None:
-    student = torch.zeros(5, 3, requires_grad=True)
-    target = Anchors(route, lambda: Teacher(0), "cpu").mixed_logits(0.33, inputs, 1.0)
-    (student * target).sum().backward()  # type: ignore[no-untyped-call]
-    assert student.grad is not None
+def test_mixed_logits_have_the_mixture_of_probabilities(inputs: torch.Tensor) -> None:
+    easier, harder = (expected_logits(index, inputs) for index in (4, 9))
+    mixed = mix_logits(easier, harder, 0.25, 3.0)
+    shares = [torch.softmax(logits.double() / 3.0, dim=1) for logits in (easier, harder)]
+    expected = 0.75 * shares[0] + 0.25 * shares[1]
+    torch.testing.assert_close(torch.softmax(mixed.double() / 3.0, dim=1), expected, rtol=1e-5, atol=1e-6)
 
 
 def test_extreme_logits_mix_without_infinities() -> None:
@@ -239,8 +222,6 @@ def test_extreme_logits_mix_without_infinities() -> None:
 def test_settings_without_a_meaning_are_refused(route: Route, inputs: torch.Tensor) -> None:
     with pytest.raises(ValueError, match="capacity is 0"):
         Anchors(route, lambda: Teacher(0), "cpu", capacity=0)
-    with pytest.raises(ValueError, match="capacity is 1, and mixing"):
-        Anchors(route, lambda: Teacher(0), "cpu", capacity=1).mixed_logits(0.3, inputs, 1.0)
     with pytest.raises(ValueError, match="temperature is 0"):
         mix_logits(inputs, inputs, 0.5, 0.0)
     with pytest.raises(ValueError, match="share is 1"):

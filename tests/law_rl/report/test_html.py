@@ -1,149 +1,13 @@
-import csv
-import json
-import math
 from collections import Counter
-from html.parser import HTMLParser
 from pathlib import Path
-from typing import Any
 
 import pytest
-import torch
 
-from law_rl.actions import SampleWeights
-from law_rl.actor import TableActor
 from law_rl.report.html import write_report
 from law_rl.report.plots import confirmed
 from law_rl.report.run_directory import EpisodeRow
-from law_rl.schedule import Schedule, ScheduleError
-from law_rl.stage_weights import BINS
-
-NASTY = '<script>alert("x")</script> & $x_1$'
-VOID = ("meta",)
-HEAD = SampleWeights(features=("own_agreement", "loss"))
-ACTIONS = [[0.25, -0.5, -0.125], [0.75, -0.25, 0.0625]]
-VALUES = {"uniform": [70.0, 72.0, 74.0], "learned": [90.5, 91.25, 93.0], NASTY: [60.0, 61.0, 62.5]}
-GAIN = {"over": "uniform", "mean": 19.5833, "ci95": [17.79, 21.38]}
-
-
-class Page(HTMLParser):
-    """Tables as rows of texts, all text, all attributes, and whether every element was closed in its turn."""
-
-    def __init__(self, text: str) -> None:
-        super().__init__()
-        self.tables: list[list[list[str]]] = []
-        self.attributes: list[tuple[str, str, str | None]] = []
-        self.text = ""
-        self.tags: Counter[str] = Counter()
-        self._open: list[str] = []
-        self.feed(text)
-        self.close()
-        assert self._open == []
-
-    def handle_starttag(self, tag: str, attributes: list[tuple[str, str | None]]) -> None:
-        self.tags[tag] += 1
-        self.attributes += [(tag, name, value) for name, value in attributes]
-        if tag not in VOID:
-            self._open.append(tag)
-        if tag == "table":
-            self.tables.append([])
-        elif tag == "tr":
-            self.tables[-1].append([])
-        elif tag in ("td", "th"):
-            self.tables[-1][-1].append("")
-
-    def handle_startendtag(self, tag: str, attributes: list[tuple[str, str | None]]) -> None:
-        self.tags[tag] += 1
-        self.attributes += [(tag, name, value) for name, value in attributes]
-
-    def handle_endtag(self, tag: str) -> None:
-        assert self._open.pop() == tag
-
-    def handle_data(self, data: str) -> None:
-        self.text += data
-        if self._open and self._open[-1] in ("td", "th"):
-            self.tables[-1][-1][-1] += data
-
-    def values(self, name: str) -> list[str]:
-        return [value or "" for _, key, value in self.attributes if key == name]
-
-
-def write_rows(path: Path, rows: list[dict[str, Any]]) -> None:
-    with path.open("w", encoding="utf-8", newline="") as file:
-        writer = csv.DictWriter(file, list(rows[0]))
-        writer.writeheader()
-        writer.writerows(rows)
-
-
-def episode(index: int, phase: str, candidate: int, advantage: float, failure: str = "") -> dict[str, Any]:
-    common = {"episode": index, "phase": phase, "candidate": candidate, "training_seed": 0, "reward": advantage}
-    return common | {"advantage": advantage, "metric": 70 + advantage, "twin_metric": 70.0, "failure": failure}
-
-
-def make_run(directory: Path, *, evaluated: bool, name: str = "tiny", known: bool = True) -> Path:
-    directory.mkdir()
-    write_rows(
-        directory / "episodes.csv",
-        [
-            *(episode(k, "explore", -1, 1.5 * k) for k in range(7)),
-            episode(7, "explore", -1, math.nan, "the loss is not finite"),
-            *(episode(8 + k, "confirm", k // 2, 9.0 - k) for k in range(4)),
-        ],
-    )
-    write_rows(
-        directory / "stages.csv",
-        [
-            {
-                "stage": 0,
-                **dict.fromkeys((*HEAD.names, "weight_clean", "weight_mislabelled", *(BINS if known else ())), ""),
-            },
-            *(
-                {
-                    "stage": 1 + k,
-                    **dict(zip(HEAD.names, action, strict=True)),
-                    "weight_clean": 1.2345 if known else "nan",
-                    "weight_mislabelled": 0.5 - k / 4 if known else "",
-                    **({name: 2.0 - place / 4 for place, name in enumerate(BINS)} if known else {}),
-                }
-                for k, action in enumerate(ACTIONS)
-            ),
-        ],
-    )
-    provenance = {
-        "experiment": name,
-        "validation_gain": {"over": "uniform", "mean": 8.5, "ci95": [8.0, 9.0], "seeds": 2},
-        "typical_actions": ACTIONS,
-    }
-    actor = TableActor(actions=torch.tensor([[0.0, 0.0, 0.0], *ACTIONS]))
-    Schedule(
-        actor=actor,
-        action=HEAD,
-        observation=("progress",),
-        stages=3,
-        warmup=1,
-        memory_decay=0.8,
-        provenance=provenance,
-    ).save(directory / "schedule.safetensors")
-    (directory / "config.json").write_text(json.dumps({"experiment": name, "note": "</pre>"}), encoding="utf-8")
-    result: dict[str, Any] = {"experiment": name}
-    if evaluated:
-        result |= evaluation()
-        result["search"] = {"episodes": 12, "stages": 24, "trainings": 14, "wall_s": 214.4, "workers": 2}
-        (directory / "result.json").write_text(json.dumps(result), encoding="utf-8")
-    return directory
-
-
-def evaluation() -> dict[str, Any]:
-    schedules = {
-        name: {"mean": sum(values) / 3, "ci95": [values[0] - 1.234, values[2] + 1.234], "values": values}
-        for name, values in VALUES.items()
-    }
-    return {
-        "metric": "accuracy",
-        "seeds": [1000, 1001, 1002],
-        "schedules": schedules,
-        "gain": GAIN,
-        "gap_closed": 0.917,
-    }
+from law_rl.schedule import ScheduleError
+from tests.law_rl.report.runs import HEAD, NASTY, Page, make_run
 
 
 @pytest.fixture(scope="module")
@@ -187,7 +51,7 @@ def test_the_table_of_stages_says_what_stages_csv_says(full_page: Page) -> None:
 
 def test_the_outcome_stands_first(full_page: Page) -> None:
     sentence = (
-        "Learned weighting: 91.6 % against 72.0 % for ordinary training, +19.6 points (95 % interval 17.8 to 21.4) "
+        "Learned curriculum: 91.6 % against 72.0 % for ordinary training, +19.6 points (95 % interval 17.8 to 21.4) "
         "on 3 unseen seeds; 92 % of the gap to the oracle closed."
     )
     assert full_page.text.split("</style>")[-1].index(sentence) < full_page.text.index("Against the baselines")
@@ -230,7 +94,7 @@ def test_same_files_same_bytes(full_run: Path) -> None:
 
 def test_a_run_without_evaluation_says_so_and_leaves_it_out(stopped_page: Page) -> None:
     assert "no evaluation on unseen seeds" in stopped_page.text
-    assert "+8.5 points over uniform training (95 % interval 8.0 to 9.0)" in stopped_page.text
+    assert "+8.5 points over ordinary training (95 % interval 8.0 to 9.0)" in stopped_page.text
     assert "Against the baselines" not in stopped_page.text and len(stopped_page.tables) == 1
 
 

@@ -1,0 +1,15 @@
+from law_rl.distillation.learner import TERMS
+from law_rl.features import AGAINST_TEACHER, FEATURE_NAMES, REMEMBERING
+from law_rl.report.meanings import LOSSES, MEANINGS
+
+
+def test_every_feature_has_a_meaning_and_a_place_on_paper() -> None:
+    assert set(MEANINGS) == set(FEATURE_NAMES)
+    bounded = {name for name, (_, norm) in REMEMBERING.items() if norm == "none"}
+    bounded |= {"loss_rank", "teacher_confidence"}
+    assert "teacher_confidence" in AGAINST_TEACHER
+    assert {name for name, meaning in MEANINGS.items() if meaning.reach == 1} == bounded
+
+
+def test_every_term_of_distillation_has_a_meaning() -> None:
+    assert set(LOSSES) == set(TERMS)
