@@ -1,7 +1,7 @@
 """Writes docs/results.md from what the benchmarks and recorded runs left in benchmarks/results.
 
 A run is recorded by copying its result.json, or what `law-rl evaluate --out` wrote, to
-benchmarks/results/run_NAME.json.
+benchmarks/results/run_NAME.json; a table by copying its table.md to benchmarks/results/table_NAME.md.
 """
 
 import json
@@ -31,7 +31,9 @@ SECTIONS = {
     "soak": "A thousand episodes while workers are killed",
     "vec_env": "RayVecEnv beside SubprocVecEnv",
     "node_memory": "Data in memory once a node",
+    "route_divergence": "How close a student gets to its teacher, along the route and without",
     "congruence_cost": "Correlation congruence",
+    "congruence_step": "Correlation congruence in a training step",
 }
 
 
@@ -80,6 +82,10 @@ def page(results: Path) -> str:
     for path in sorted(results.glob("run_*.json")):
         result = json.loads(path.read_text())
         parts += [f"## `{path.stem.removeprefix('run_')}`", run_section(result)]
+    for path in sorted(results.glob("table_*.md")):
+        title, table = path.read_text().removeprefix("# ").strip().split("\n", 1)
+        command = f"`law-rl table experiments/{path.stem.removeprefix('table_')}.py`"
+        parts += [f"## {title}", f"{table.strip()} {command}."]
     for name, title in SECTIONS.items():
         path = results / f"{name}.md"
         if path.is_file():

@@ -112,6 +112,8 @@ def _kept(checkpoint: Path | None, experiment: Experiment) -> dict[str, float]:
 def check_fits(schedule: Schedule, experiment: Experiment) -> None:
     """ValueError where the experiment's training does not offer what the schedule sets."""
     features, task = schedule.action.features, experiment.task
+    if schedule.needs_validation:
+        raise ValueError("the schedule looks at validation data, which an evaluation does not show: learn one without")
     try:
         check_offered(schedule.action, task.learner(experiment.env.first_seed))
     except ValueError as error:

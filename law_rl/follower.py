@@ -32,7 +32,7 @@ class Follower:
         self._step, self._lr0, self._classes = 0, 0.0, 0
         self._boundaries = {round(k * total_steps / schedule.stages): k for k in range(schedule.stages)}
         self._weigher: Weigher | None = None
-        self._directive, self._begun = Directive(), -1
+        self._directive = Directive()
 
     def directive(self, *, lr: float) -> Directive:
         """What is fixed during this step's stage: the teacher's `anchor` and the weights of the `losses` among it.
@@ -40,8 +40,7 @@ class Follower:
         `lr` is this step's learning rate. Called before `weights`, once or more a step.
         """
         self._lr0 = max(self._lr0, lr)
-        if self._begun < self._step and self._step in self._boundaries:
-            self._begun = self._step
+        if self._step in self._boundaries:
             self._directive = self._schedule.directive(self._view(self._boundaries[self._step], lr))
         return self._directive
 
@@ -92,7 +91,7 @@ class Follower:
 
     def state_dict(self) -> dict[str, Any]:
         """Everything that following goes on from: tensors and plain values, for the host's own checkpoint."""
-        counts = {"step": self._step, "begun": self._begun, "total": self._total, "classes": self._classes}
+        counts = {"step": self._step, "total": self._total, "classes": self._classes}
         state = {**counts, "lr0": self._lr0, "directive": self._directive.to_json()}
         return state if self._weigher is None else state | {"weigher": self._weigher.state_dict()}
 
@@ -102,7 +101,7 @@ class Follower:
             raise ValueError(
                 f"the state is of a training of {state['total']} steps, this one has {self._total}: give that number"
             )
-        self._step, self._begun, self._lr0 = int(state["step"]), int(state["begun"]), float(state["lr0"])
+        self._step, self._lr0 = int(state["step"]), float(state["lr0"])
         self._directive, self._weigher = Directive.from_json(state["directive"]), None
         if "weigher" in state:
             self._build(int(state["classes"])).load_state_dict(state["weigher"])

@@ -12,18 +12,16 @@ from law_rl.classification.learner import (
     ClassificationLearner,
     Objective,
     copy_tree,
-    deterministic_kernels,
 )
-from law_rl.data.dataset import Split
 from law_rl.data.retrieval import TrainingData
 from law_rl.distillation.congruence import Kernel, Reduction, correlation_congruence_loss
 from law_rl.distillation.hint import Adapter, mimic_loss
 from law_rl.distillation.kd import kd_loss
 from law_rl.distillation.relations import rkd_angle_loss, rkd_distance_loss, similarity_preserving_loss
 from law_rl.distillation.samplers import GroupUniformBatches
-from law_rl.distillation.teacher_outputs import CHUNK, TeacherOutput, TeacherOutputs
+from law_rl.distillation.teacher_outputs import TeacherOutput, TeacherOutputs
 from law_rl.features import AGAINST_TEACHER, Batch
-from law_rl.learner import Directive, Snapshot, SplitName
+from law_rl.learner import Directive, Snapshot
 
 RKD_ANGLE = 2.0
 """RKD's weight of angles against distances (arXiv 1904.05068)."""
@@ -195,18 +193,6 @@ class DistillationLearner(ClassificationLearner):
                 return rkd_distance_loss(student, teacher) + RKD_ANGLE * rkd_angle_loss(student, teacher)
             case _:
                 return similarity_preserving_loss(student, teacher)
-
-    @torch.no_grad()
-    def divergence(self, split: SplitName, anchor: int, temperature: float = 1.0) -> float:
-        """Mean KL(teacher || student) in nats, of softmax(logits / temperature), between the student and one anchor of
-        the route on a split; both in evaluation mode, in training's precision.
-        """
-        data: Split = getattr(self.dataset, split)
-        with deterministic_kernels(self.config.deterministic), self._autocast():
-            parts = (self._normalise(part) for part in torch.split(data.images, CHUNK))
-            teacher = torch.cat([self.teacher.of_anchor(anchor, part).logits for part in parts])
-            student = self._logits(data)
-        return kd_loss(student, teacher, temperature).item() / temperature**2
 
     def snapshot(self) -> Snapshot:
         """As a classifier's, with the adapter."""

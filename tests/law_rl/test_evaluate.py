@@ -136,6 +136,7 @@ def test_a_schedule_runs_on_other_data_of_the_same_kind(tiny_experiment: Experim
             {"memory_decay": 0.5},
             "remembers samples with decay 0.5, tiny with 0.8: add --task.training.memory-decay 0.5",
         ),
+        ({"observation": ("validation",)}, "looks at validation data, which an evaluation does not show"),
     ],
 )
 def test_a_schedule_that_does_not_fit_is_refused(
@@ -144,11 +145,12 @@ def test_a_schedule_that_does_not_fit_is_refused(
     settings = {
         "action": SampleWeights(features=("own_confidence_in_class",)),
         "memory_decay": 0.8,
+        "observation": ("progress",),
         "size": 2,
     } | changes
     actor = TableActor(actions=torch.zeros(1, settings.pop("size")))
     with pytest.raises(ValueError, match=message) as raised:
-        check_fits(Schedule(actor=actor, observation=("progress",), stages=4, warmup=1, **settings), tiny_experiment)
+        check_fits(Schedule(actor=actor, stages=4, warmup=1, **settings), tiny_experiment)
     assert "\n" not in str(raised.value)
 
 

@@ -3,7 +3,6 @@
 import math
 import random
 from collections.abc import Callable
-from copy import deepcopy
 from dataclasses import asdict, replace
 from typing import Any
 
@@ -21,7 +20,6 @@ from law_rl.data.augment import AugmentConfig
 from law_rl.data.batches import epoch_batches, epoch_order
 from law_rl.data.dataset import Dataset, Split, normalise
 from law_rl.distillation.hint import Adapter
-from law_rl.distillation.kd import kd_loss
 from law_rl.distillation.learner import (
     RKD_ANGLE,
     TERMS,
@@ -34,7 +32,7 @@ from law_rl.distillation.relations import rkd_angle_loss, rkd_distance_loss, sim
 from law_rl.distillation.route import Route
 from law_rl.distillation.teacher import TeacherConfig, train_route
 from law_rl.distillation.teacher_outputs import TeacherOutputs
-from law_rl.learner import BASELINE, Directive, SplitName
+from law_rl.learner import BASELINE, Directive
 from law_rl.weighting import Focal, LinearTanh
 
 CLASSES, SAMPLES, SEED, SHAPE, T = 3, 26, 5, (1, 3, 3), 3.0
@@ -571,7 +569,6 @@ def test_a_fork_goes_on_as_its_parent_and_does_not_disturb_it(make: Make, name: 
     fork, stray = parent.fork(), parent.fork()
     stray.train_stage(Directive(anchor=0.2, losses={"kd": 0.1}))
     stray.evaluate("validation")
-    stray.divergence("validation", 2)
     assert same_bits(fork, parent) and not same_bits(stray, parent)
     assert same_bits(train(parent), whole) and same_bits(train(fork), whole)
     assert fork.dataset.train.images is parent.dataset.train.images and fork.teacher is parent.teacher
@@ -584,7 +581,6 @@ def test_measuring_changes_nothing(make: Make, name: str) -> None:
         for each in (watched, plain):
             each.train_stage(changing(each.stage))
         watched.evaluate("validation")
-        watched.divergence("train", 1, 2.0)
     assert same_bits(watched, plain)
 
 
@@ -646,7 +642,6 @@ def test_bf16_trains_and_stays_finite(make: Make) -> None:
     for parameter in half._parameters:
         assert parameter.dtype == torch.float32 and bool(parameter.isfinite().all())
     assert half.evaluate("validation")["loss"] == pytest.approx(full.evaluate("validation")["loss"], abs=0.2)
-    assert half.divergence("validation", 3) == pytest.approx(full.divergence("validation", 3), abs=0.1)
 
 
 @pytest.mark.gpu
@@ -673,43 +668,6 @@ def test_a_student_trains_on_the_gpu_as_on_the_cpu(route: Route, data: Dataset, 
 
 
 # What a learner measures
-
-
-@pytest.mark.parametrize("temperature", [1.0, 2.5])
-@pytest.mark.parametrize("anchor", [0, LAST])
-def test_the_divergence_is_that_of_the_teachers_softmax_from_the_students(
-    make: Make, route: Route, data: Dataset, temperature: float, anchor: int
-) -> None:
-    learner = train(make(), until=2)
-    student = deepcopy(learner.network).double().eval()
-    teacher = teacher_network().double().eval()
-    teacher.load_state_dict(route.state(anchor))
-    splits: tuple[SplitName, ...] = ("train", "validation", "test")
-    for name in splits:
-        inputs = normalise(getattr(data, name).images, data.mean, data.std).double()
-        with torch.no_grad():
-            ours, theirs = (network(inputs) / temperature for network in (student, teacher))
-        rows = zip(ours.softmax(1).tolist(), theirs.softmax(1).tolist(), strict=True)
-        expected = [sum(q * math.log(q / p) for p, q in zip(*row, strict=True)) for row in rows]
-        got = learner.divergence(name, anchor, temperature)
-        assert got == pytest.approx(math.fsum(expected) / len(expected), rel=1e-4, abs=1e-6)
-
-
-def test_the_divergence_is_measured_in_the_precision_of_training(make: Make, route: Route, data: Dataset) -> None:
-    learner = train(make(precision="bf16"), until=2)
-    student, teach = deepcopy(learner.network).eval(), teach_from(route, LAST)
-    inputs = normalise(data.validation.images, data.mean, data.std)
-    with torch.no_grad(), torch.autocast("cpu", dtype=torch.bfloat16):
-        ours, theirs = student(inputs), teach(inputs)[0]
-    assert ours.dtype == theirs.dtype == torch.bfloat16
-    assert learner.divergence("validation", LAST) == pytest.approx(kd_loss(ours, theirs, 1.0).item(), rel=1e-5)
-
-
-def test_a_student_comes_nearer_to_the_teacher_that_it_learns_from(make: Make) -> None:
-    learner = make({"kd": 1.0}, epochs=20)
-    before = learner.divergence("train", LAST)
-    under(learner, BASELINE)
-    assert learner.divergence("train", LAST) < before / 2
 
 
 # What is refused
