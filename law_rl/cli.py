@@ -10,9 +10,7 @@ import tyro
 
 from law_rl import __version__
 from law_rl.commands.arguments import (
-    AnchorsCommand,
     Command,
-    DistillCommand,
     EnvsCommand,
     EvaluateCommand,
     JobsListCommand,
@@ -27,13 +25,13 @@ from law_rl.commands.arguments import (
     ShowCommand,
     SubmitCommand,
     TableCommand,
-    TeacherCommand,
     TuneCommand,
 )
+from law_rl.commands.distillation_arguments import AnchorsCommand, DistillCommand, TeacherCommand
 
 CHANGING = ("search", "evaluate", "tune", "submit", "distill", "teacher", "anchors")
 STARTED = time.monotonic()
-DESCRIPTION = """Learn how to weight the samples of a training, and follow what was learned anywhere.
+DESCRIPTION = """Learn the curriculum of a training, and follow what was learned anywhere.
 
 Start with `law-rl search experiments/quickstart.py`. `law-rl VERB --help` explains a verb; --debug shows where an error
 came from; --version prints the version.

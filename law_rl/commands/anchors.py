@@ -11,8 +11,8 @@ from rich.console import Console
 from rich.table import Table
 
 import law_rl
-from law_rl.commands.arguments import AnchorsCommand
 from law_rl.commands.distillation import classification_task, keep_config
+from law_rl.commands.distillation_arguments import AnchorsCommand
 from law_rl.commands.experiments import load
 from law_rl.distillation.anchors import GreedySearch, greedy_search
 from law_rl.distillation.greedy import every_kth, measure_divergences

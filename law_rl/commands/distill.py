@@ -10,8 +10,8 @@ from typing import ClassVar
 from rich.console import Console
 
 import law_rl
-from law_rl.commands.arguments import DistillCommand
 from law_rl.commands.distillation import classification_task, keep_config
+from law_rl.commands.distillation_arguments import DistillCommand
 from law_rl.commands.experiments import load
 from law_rl.distillation.learner import TERMS, LossTerms
 from law_rl.distillation.model_card import ModelCard

@@ -11,8 +11,8 @@ from typing import Any
 from rich.console import Console
 from rich.table import Table
 
-from law_rl.commands.arguments import TeacherCommand
 from law_rl.commands.distillation import distillation_task
+from law_rl.commands.distillation_arguments import TeacherCommand
 from law_rl.commands.experiments import load
 from law_rl.distillation.import_route import import_route
 from law_rl.distillation.route import Route
