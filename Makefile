@@ -12,7 +12,8 @@ demo: $(VENV)/installed ## install, then search for a first schedule
 	$(BIN)/law-rl search experiments/quickstart.py
 
 test: lint types ## install with development tools, then lint, check types and run the tests
-	$(BIN)/pytest
+	$(BIN)/pytest -n 2 --dist loadfile -m 'not ray'
+	$(BIN)/pytest -m ray
 
 lint: $(VENV)/installed-dev ## check style and format
 	$(BIN)/ruff check .
