@@ -5,7 +5,18 @@ from pathlib import Path
 
 import pytest
 
-HELPERS = ("__init__", "black_box", "population", "processes", "running", "simulation", "tables", "timing")
+HELPERS = (
+    "__init__",
+    "anchor_students",
+    "black_box",
+    "divergence_tables",
+    "population",
+    "processes",
+    "running",
+    "simulation",
+    "tables",
+    "timing",
+)
 SCRIPTS = sorted(
     path.stem for path in (Path(__file__).parents[2] / "benchmarks").glob("*.py") if path.stem not in HELPERS
 )
