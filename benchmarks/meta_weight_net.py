@@ -28,7 +28,7 @@ from law_rl.classification.task import ClassificationTask
 from law_rl.counters import torch_generator
 from law_rl.data.augment import augment
 from law_rl.data.batches import epoch_batches, epoch_order
-from law_rl.data.dataset import normalise
+from law_rl.data.dataset import Dataset, normalise
 from law_rl.jobs import WorkerState
 from law_rl.learner import BASELINE, SplitName
 from law_rl.statistics import mean_interval
@@ -114,7 +114,9 @@ class MetaWeightNetTraining:
         self._optimiser = torch.optim.Adam(
             self._weight_net.parameters(), lr=config.meta_lr, weight_decay=META_WEIGHT_DECAY
         )
-        self._meta_inputs = self._normalise(self.learner.dataset.validation.images)
+        assert isinstance(self.learner.dataset, Dataset)
+        self._meta = self.learner.dataset.validation
+        self._meta_inputs = self._normalise(self._meta.images)
         self._per_epoch = len(epoch_batches(torch.arange(len(self.learner.dataset.train)), task.training.batch_size))
         self._iterations = self._per_epoch * task.training.epochs
 
@@ -157,10 +159,9 @@ class MetaWeightNetTraining:
         return weights
 
     def _meta_step(self, losses: torch.Tensor, lr: float, iteration: int) -> None:
-        validation = self.learner.dataset.validation
         generator = torch_generator(self._seed, "meta batch", iteration)
-        ids = torch.randperm(len(validation), generator=generator)[: self._config.meta_batch].to(losses.device)
-        inputs, targets = self._meta_inputs[ids], validation.targets[ids]
+        ids = torch.randperm(len(self._meta), generator=generator)[: self._config.meta_batch].to(losses.device)
+        inputs, targets = self._meta_inputs[ids], self._meta.targets[ids]
         gradients = meta_gradient(self.learner.network, self._weight_net, losses, lr=lr, inputs=inputs, targets=targets)
         for parameter, gradient in zip(self._weight_net.parameters(), gradients, strict=True):
             parameter.grad = gradient

@@ -21,6 +21,7 @@ from benchmarks.tables import RESULTS, markdown_table, write_results
 from envs.cifar import cifar_task
 from envs.digits import digits_task
 from law_rl.classification.task import ClassificationTask
+from law_rl.data.dataset import Dataset
 from law_rl.data.places import NODE_CACHE
 from law_rl.data.sources import load_dataset
 
@@ -58,6 +59,7 @@ def process(pipe: Connection, folder: str) -> None:
     pipe.send("waiting")
     pipe.recv()
     dataset = full_cifar().learner(0).dataset
+    assert isinstance(dataset, Dataset)
     pipe.send("built")
     for split in (dataset.train, dataset.validation, dataset.test):
         split.images.max()
