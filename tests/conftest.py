@@ -1,6 +1,7 @@
 """Shared by all tests: one thread, the real data where present, one local Ray."""
 
 import os
+import signal
 from collections.abc import Iterator
 from pathlib import Path
 from types import ModuleType
@@ -21,6 +22,7 @@ from policies.evolution import EvolutionConfig
 
 torch.set_num_threads(1)
 os.environ["RAY_AUTH_MODE"] = "disabled"  # read when Ray is first imported
+signal.signal(signal.SIGINT, signal.default_int_handler)  # shells let what they start in the background ignore it
 
 
 @pytest.fixture(scope="session")
