@@ -58,7 +58,7 @@ def make_tiny_experiment() -> Experiment:
     )
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="module")
 def ray_session() -> Iterator[ModuleType]:
     import ray
 
