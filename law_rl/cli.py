@@ -28,8 +28,16 @@ from law_rl.commands.arguments import (
     TuneCommand,
 )
 from law_rl.commands.distillation_arguments import AnchorsCommand, DistillCommand, TeacherCommand
+from law_rl.commands.face_arguments import (
+    FaceDistillCommand,
+    FaceEmbedCommand,
+    FaceEvaluateCommand,
+    FaceIdentifyCommand,
+    FaceTrainCommand,
+)
 
-CHANGING = ("search", "evaluate", "tune", "submit", "distill", "teacher", "anchors")
+CHANGING = ("search", "evaluate", "tune", "submit", "distill", "teacher", "anchors", "face train", "face distill")
+"""The verbs that take fields of an experiment."""
 STARTED = time.monotonic()
 DESCRIPTION = """Learn the curriculum of a training, and follow what was learned anywhere.
 
@@ -81,7 +89,7 @@ def _sentence(error: BaseException) -> str:
 def _dispatch(arguments: list[str]) -> None:
     overrides, arguments = split_overrides(arguments)
     command = tyro.cli(Command, args=arguments, prog="law-rl", description=DESCRIPTION)
-    if overrides and arguments[0] not in CHANGING:
+    if overrides and not changing_verb(arguments):
         raise ValueError(f"{overrides[0]} changes an experiment: only {', '.join(CHANGING)} take it")
     run_command(command, overrides)
 
@@ -105,6 +113,16 @@ def run_command(command: Command, overrides: Sequence[str]) -> None:
             from law_rl.commands.anchors import anchors
 
             anchors(command, overrides)
+        case (
+            FaceTrainCommand()
+            | FaceDistillCommand()
+            | FaceEmbedCommand()
+            | FaceEvaluateCommand()
+            | FaceIdentifyCommand()
+        ):
+            from law_rl.commands import face
+
+            face.run(command, overrides)
         case TuneCommand():
             from law_rl.commands.tune import tune
 
@@ -127,6 +145,12 @@ def run_command(command: Command, overrides: Sequence[str]) -> None:
             listing.run(command)
 
 
+def changing_verb(arguments: Sequence[str]) -> list[str]:
+    """The words of the verb that takes fields of an experiment, where the arguments begin with one."""
+    verbs = (verb.split() for verb in CHANGING)
+    return next((words for words in verbs if list(arguments[: len(words)]) == words), [])
+
+
 def split_overrides(arguments: Sequence[str]) -> tuple[list[str], list[str]]:
     """Overrides of experiment fields (--a.b value) and the rest; `verb EXPERIMENT --help` becomes an override too."""
     overrides: list[str] = []
@@ -140,7 +164,8 @@ def split_overrides(arguments: Sequence[str]) -> tuple[list[str], list[str]]:
                 overrides.append(entries.pop(0))
         else:
             rest.append(entry)
-    asks_fields = len(rest) >= 3 and rest[0] in CHANGING and rest[-1] in ("--help", "-h")
+    verb = changing_verb(rest)
+    asks_fields = bool(verb) and len(rest) >= len(verb) + 2 and rest[-1] in ("--help", "-h")
     return ([*overrides, "--help"], rest[:-1]) if asks_fields else (overrides, rest)
 
 

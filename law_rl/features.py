@@ -16,7 +16,7 @@ EPSILON = 1e-5
 @dataclass(frozen=True, kw_only=True)
 class Batch:
     """One batch after its forward pass: cross-entropies [B] in nats, logits [B, C], targets [B], and where the host has
-    them ids [B] and the teacher's logits [B, C].
+    them ids [B], the teacher's logits [B, C], and the cosine of the student's embedding and the teacher's [B].
     """
 
     losses: torch.Tensor
@@ -24,6 +24,7 @@ class Batch:
     targets: torch.Tensor
     ids: torch.Tensor | None = None
     teacher_logits: torch.Tensor | None = None
+    teacher_cosine: torch.Tensor | None = None
 
 
 def _standardise(values: torch.Tensor) -> torch.Tensor:
@@ -62,6 +63,11 @@ def _margin(batch: Batch) -> torch.Tensor:
     return _standardise((own - others).float())
 
 
+def _centre_cosine(batch: Batch) -> torch.Tensor:
+    """Of a cosine classifier the logit of the label is its scale times the cosine to the label's centre."""
+    return _standardise(batch.logits.gather(1, batch.targets.unsqueeze(1)).squeeze(1).float())
+
+
 def _loss_in_class(batch: Batch) -> torch.Tensor:
     mean, std = class_moments(batch.losses, batch.targets, batch.logits.shape[1])
     return (batch.losses - mean[batch.targets]) / (std[batch.targets] + EPSILON)
@@ -86,6 +92,15 @@ def _teacher_confidence(batch: Batch) -> torch.Tensor:
     return 2.0 * own.exp() - 1.0
 
 
+def _teacher_cosine(batch: Batch) -> torch.Tensor:
+    if batch.teacher_cosine is None:
+        raise ValueError(
+            "teacher_cosine compares embeddings with a teacher's: give teacher_cosine, or leave it out of the features "
+            "where there is none"
+        )
+    return _standardise(batch.teacher_cosine.float())
+
+
 STATELESS: dict[str, Callable[[Batch], torch.Tensor]] = {
     "loss": _loss,
     "entropy": _entropy,
@@ -93,10 +108,12 @@ STATELESS: dict[str, Callable[[Batch], torch.Tensor]] = {
     "loss_rank": _loss_rank,
     "loss_in_class": _loss_in_class,
     "margin": _margin,
+    "centre_cosine": _centre_cosine,
 }
 AGAINST_TEACHER: dict[str, Callable[[Batch], torch.Tensor]] = {
     "teacher_divergence": _teacher_divergence,
     "teacher_confidence": _teacher_confidence,
+    "teacher_cosine": _teacher_cosine,
 }
 _IN_BATCH = STATELESS | AGAINST_TEACHER
 Quantity = Literal["loss", "confidence", "agreement"]

@@ -3,6 +3,7 @@
 import json
 import os
 from collections.abc import Mapping
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -14,15 +15,16 @@ from safetensors.torch import save as save_tensors
 _TENSOR, _TEXT = "tensor:", "text:"  # the latter marks strings that begin like one of the two
 
 
-def write_atomic(path: Path, content: bytes) -> None:
+def write_atomic(path: Path, content: bytes, *, private: bool = False) -> None:
     """Writes `content` to a temporary name beside `path`, flushes it to the disk and renames it into place.
 
-    Where that fails (a full disk), what was at `path` stays and the temporary file goes.
+    Where that fails (a full disk), what was at `path` stays and the temporary file goes. Of a `private` file only the
+    owner can read and write (mode 0600), from the first byte on.
     """
     path.parent.mkdir(parents=True, exist_ok=True)
     temporary = path.with_name(f".{path.name}.{os.getpid()}.tmp")
     try:
-        with temporary.open("wb") as file:
+        with open(temporary, "wb", opener=partial(os.open, mode=0o600 if private else 0o666)) as file:
             file.write(content)
             file.flush()
             os.fsync(file.fileno())

@@ -58,6 +58,15 @@ class Progress:
     def student(self, done: int, total: int) -> None:
         self._show("student", "student", done, total, unit="stages")
 
+    def network(self, done: int, total: int) -> None:
+        self._show("network", "network", done, total, unit="stages")
+
+    def embeddings(self, name: str, done: int, total: int) -> None:
+        self._show(f"embeddings {name}", f"embeddings of {name}", done, total, unit="images")
+
+    def gallery(self, done: int, total: int) -> None:
+        self._show("gallery", "gallery", done, total, unit="rows")
+
     def students(self, done: int, total: int) -> None:
         self._show("students", "students of every anchor", done, total, unit="stages")
 

@@ -73,13 +73,14 @@ class Table:
     """Rows that are trained on the same unseen seeds and held against each other.
 
     The first column of numbers is the tasks' metric, gains are differences in it; `metrics` names others of the
-    learners' metrics to show beside it.
+    learners' metrics to show beside it, and `gains` those of these whose gains are shown too.
     """
 
     name: str
     title: str
     rows: tuple[Row, ...]
     metrics: tuple[str, ...] = ()
+    gains: tuple[str, ...] = ()
     evaluation: EvaluationConfig = field(default_factory=lambda: EvaluationConfig(seeds=10))
 
     def __post_init__(self) -> None:
@@ -93,6 +94,9 @@ class Table:
             raise ValueError(
                 f"metrics are {', '.join(self.metrics)}: name each once, and not {self.metric}, always the first"
             )
+        strange = [metric for metric in self.gains if metric not in self.metrics]
+        if strange:
+            raise ValueError(f"gains names {strange[0]}, which the table does not show: name it in metrics too")
         for row in self.rows:
             if row.over:
                 check_budget(row, self.row(row.over))

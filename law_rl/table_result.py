@@ -35,13 +35,13 @@ class TableResult:
         """The mean over seeds; None where a seed's value is not finite."""
         return finite_interval(self.values(name, metric))
 
-    def gain(self, row: Row) -> Interval | None:
-        """The paired difference to the row's control in the table's metric; None where either is not finite, or where
-        there is no control.
+    def gain(self, row: Row, metric: str = "") -> Interval | None:
+        """The paired difference to the row's control in a metric, by default the table's; None where either is not
+        finite, or where there is no control.
         """
         if not row.over:
             return None
-        metric = self.table.metric
+        metric = metric or self.table.metric
         pairs = zip(self.values(row.name, metric), self.values(row.over, metric), strict=True)
         return finite_interval(tuple(mine - other for mine, other in pairs))
 
@@ -89,7 +89,8 @@ class TableResult:
             "epochs": row.epochs,
             "iterations": self.iterations(row.name),
             "metrics": {metric: self._metric_json(row, metric) for metric in self.measured[row.name][0].metrics},
-            "gain": {"over": row.over} | gain.to_json() | {"excludes_zero": excludes_zero(gain)} if gain else None,
+            "gain": _gain_json(row, gain),
+            "gains": {metric: _gain_json(row, self.gain(row, metric)) for metric in self.table.gains},
             "over": row.over,
             "note": row.note,
             "unequal": row.unequal,
@@ -104,6 +105,10 @@ class TableResult:
         values, interval = self.values(row.name, metric), self.interval(row.name, metric)
         statistics = interval.to_json() if interval else {"mean": None, "ci95": None}
         return statistics | {"values": [value if math.isfinite(value) else None for value in values]}
+
+
+def _gain_json(row: Row, gain: Interval | None) -> dict[str, Any] | None:
+    return {"over": row.over} | gain.to_json() | {"excludes_zero": excludes_zero(gain)} if gain else None
 
 
 def finite_interval(values: tuple[float, ...]) -> Interval | None:

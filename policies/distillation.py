@@ -4,7 +4,7 @@ from dataclasses import dataclass
 from typing import ClassVar
 
 from law_rl.distillation.anchors import equal_epoch_interval
-from law_rl.distillation.learner import TERMS, DistillationLearner
+from law_rl.distillation.learner import DistillationLearner
 from law_rl.distillation.route import Route
 from law_rl.jobs import Curriculum
 from law_rl.learner import Directive, Learner
@@ -29,7 +29,7 @@ class NoTeacher:
     needs_mislabelled: ClassVar[bool] = False
 
     def directive(self, learner: Learner) -> Directive:
-        return Directive(losses=_only((("ce", 1.0),)))
+        return Directive(losses=_only(learner, (("ce", 1.0),)))
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -41,7 +41,7 @@ class Mixture:
     needs_mislabelled: ClassVar[bool] = False
 
     def directive(self, learner: Learner) -> Directive:
-        return Directive(losses=_only(self.losses))
+        return Directive(losses=_only(learner, self.losses))
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -54,7 +54,7 @@ class FixedAnchor:
     needs_mislabelled: ClassVar[bool] = False
 
     def directive(self, learner: Learner) -> Directive:
-        return Directive(anchor=self.position, losses=_only(self.losses) if self.losses else {})
+        return Directive(anchor=self.position, losses=_only(learner, self.losses))
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -78,7 +78,7 @@ class Rco:
         route = learner.teacher.route
         chosen = self.indices or equal_epoch_interval(route, self.anchors)
         index = chosen[-(-(learner.stage + 1) * len(chosen) // learner.stages) - 1]
-        return Directive(anchor=_position(index, route), losses=_only(self.losses) if self.losses else {})
+        return Directive(anchor=_position(index, route), losses=_only(learner, self.losses))
 
 
 def _position(index: int, route: Route) -> float:
@@ -87,8 +87,9 @@ def _position(index: int, route: Route) -> float:
     return index / (len(route) - 1) if len(route) > 1 else 1.0
 
 
-def _only(losses: tuple[tuple[str, float], ...]) -> dict[str, float]:
-    return dict.fromkeys(TERMS, 0.0) | dict(losses)
+def _only(learner: Learner, losses: tuple[tuple[str, float], ...]) -> dict[str, float]:
+    """These weights and 0 for all other terms of the learner; without any, the learner's own."""
+    return dict.fromkeys(learner.loss_weights, 0.0) | dict(losses) if losses else {}
 
 
 def routes(counts: tuple[int, ...] = (2, 4, 8)) -> tuple[Rco, ...]:

@@ -34,6 +34,7 @@ FORBIDDEN: dict[str, tuple[str, ...]] = {
     "law_rl.data": (*NOT_IN_INNER_LOOPS, CLASSIFICATION, DISTILLATION, FACE, COMPRESSION),
     CLASSIFICATION: (*NOT_IN_INNER_LOOPS, DISTILLATION, FACE, COMPRESSION),
     DISTILLATION: (*NOT_IN_INNER_LOOPS, FACE, COMPRESSION),
+    FACE: (*NOT_IN_INNER_LOOPS, "law_rl.report", COMPRESSION),
 }
 
 # library -> the only places that may import it
@@ -120,12 +121,19 @@ def test_the_rules_name_modules_that_exist(name: str) -> None:
         ("law_rl/classification/arc.py", "from ..distillation.kd import kd_loss", "law_rl.classification"),
         ("law_rl/distillation/kd.py", "import gymnasium as gym", "law_rl.distillation"),
         ("law_rl/distillation/hint.py", "from law_rl.face.heads import ArcFace", "law_rl.distillation"),
+        ("law_rl/face/heads/arc.py", "from law_rl.stage_env import StageEnv", "law_rl.face"),
+        ("law_rl/face/task.py", "from ..compression import codec", "law_rl.face"),
         ("law_rl/cli.py", "import envs", "law_rl"),
     ],
 )
 def test_a_wrong_arrow_is_caught(tmp_path: Path, file: str, source: str, caught: str) -> None:
     write(tmp_path / file, source)
     assert len(wrong_arrows(all_imports(tmp_path), caught)) == 1
+
+
+def test_an_allowed_arrow_is_not(tmp_path: Path) -> None:
+    write(tmp_path / "law_rl/face/a.py", "from law_rl.distillation.kd import kd_loss\nimport law_rl.classification")
+    assert wrong_arrows(all_imports(tmp_path), FACE) == []
 
 
 def test_a_library_out_of_place_is_caught(tmp_path: Path) -> None:

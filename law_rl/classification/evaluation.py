@@ -4,14 +4,8 @@ import torch
 from torch.nn import functional
 
 from law_rl.classification.retrieval import retrieval_scores
-from law_rl.data.retrieval import RetrievalDataset, RetrievalSplit, TrainingData
-
-ACCURACY, MEAN_AVERAGE_PRECISION = "accuracy", "mAP"
-
-
-def metric_of(dataset: TrainingData) -> str:
-    """The entry of `evaluate`'s answer that measures success: top-1 accuracy, or mAP for retrieval."""
-    return MEAN_AVERAGE_PRECISION if isinstance(dataset, RetrievalDataset) else ACCURACY
+from law_rl.data.dataset import ACCURACY
+from law_rl.data.retrieval import MEAN_AVERAGE_PRECISION, RetrievalSplit
 
 
 def classification_metrics(logits: torch.Tensor, targets: torch.Tensor) -> dict[str, float]:

@@ -27,13 +27,13 @@ def export_network(network: nn.Module, directory: Path, facts: NetworkFacts, *, 
     return {path.name: path.stat().st_size for path in (weights, graph)}
 
 
-def save_onnx(network: nn.Module, path: Path, facts: NetworkFacts) -> None:
+def save_onnx(network: nn.Module, path: Path, facts: NetworkFacts, *, private: bool = False) -> None:
     """Writes the network as an ONNX graph from `images` to `logits` and `embedding`, whole or not at all.
 
     `images` are float32 [N, C, H, W] from 0 to 255 for any N: normalisation is part of the graph. `logits` are float32
-    [N, classes], `embedding` float32 [N, D] is what the last layer sees. The metadata entry "law_rl" holds the facts as
-    JSON. The network is left as it is; equal networks give equal bytes with equal versions of torch, onnx and
-    onnxscript.
+    [N, classes], which an embedder has not, `embedding` float32 [N, D] is what the last layer sees. The metadata entry
+    "law_rl" holds the facts as JSON. The network is left as it is; equal networks give equal bytes with equal versions
+    of torch, onnx and onnxscript. `private` is as in `write_atomic`.
 
     Raises ModuleNotFoundError where onnx or onnxscript is missing, TypeError for what is no Classifier, ValueError
     where the weights are not those of `facts.network`, or not finite.
@@ -49,7 +49,7 @@ def save_onnx(network: nn.Module, path: Path, facts: NetworkFacts) -> None:
             dynamo=True,
             verbose=False,
             input_names=["images"],
-            output_names=["logits", "embedding"],
+            output_names=["logits", "embedding"] if facts.class_names else ["embedding"],
             dynamic_shapes=({0: torch.export.Dim("batch")},),
         )
     assert program is not None  # as it is whenever dynamo=True
@@ -57,24 +57,26 @@ def save_onnx(network: nn.Module, path: Path, facts: NetworkFacts) -> None:
     for node in model.graph.node:
         node.ClearField("metadata_props")  # stack traces, with the paths of this machine
     model.metadata_props.add(key=KEY, value=json.dumps(facts.to_json()))
-    write_atomic(path, model.SerializeToString(deterministic=True))
+    write_atomic(path, model.SerializeToString(deterministic=True), private=private)
 
 
 class _FromRawImages(nn.Module):
-    """Images as they are, float32 [N, C, H, W] from 0 to 255, to logits [N, classes] and embeddings [N, D]."""
+    """Images as they are, float32 [N, C, H, W] from 0 to 255, to logits [N, classes] and embeddings [N, D]; those of an
+    embedder to embeddings alone.
+    """
 
     mean: Tensor
     std: Tensor
 
     def __init__(self, network: Classifier, facts: NetworkFacts) -> None:
         super().__init__()
-        self.network = network
+        self.network, self.classifies = network, bool(facts.class_names)
         for name, values in (("mean", facts.mean), ("std", facts.std)):
             self.register_buffer(name, torch.tensor(values, dtype=torch.float32).view(1, -1, 1, 1))
 
-    def forward(self, images: Tensor) -> tuple[Tensor, Tensor]:
+    def forward(self, images: Tensor) -> tuple[Tensor, ...]:
         embedding = self.network.embed((images - self.mean) / self.std)
-        return self.network.classifier(embedding), embedding
+        return (self.network.classifier(embedding), embedding) if self.classifies else (embedding,)
 
 
 @contextmanager

@@ -9,14 +9,15 @@ from typing import Any, Literal
 import torch
 from torch.nn import functional
 
-from law_rl.classification.evaluation import classification_metrics, metric_of, retrieval_metrics
+from law_rl.classification.evaluation import classification_metrics, retrieval_metrics
 from law_rl.classification.networks import NetworkConfig, build_network, seed_dropout
 from law_rl.classification.optimisation import OptimiserConfig, build_optimiser, learning_rate, restore_optimiser
 from law_rl.counters import torch_generator
 from law_rl.data.augment import AugmentConfig, augment
 from law_rl.data.batches import epoch_batches, epoch_order
 from law_rl.data.dataset import Split, normalise
-from law_rl.data.retrieval import RetrievalSplit, TrainingData
+from law_rl.data.retrieval import RetrievalSplit
+from law_rl.data.training_data import TrainingData
 from law_rl.features import AGAINST_TEACHER, Batch, Features, check_feature_names
 from law_rl.learner import Directive, Snapshot, SplitName, StageReport
 from law_rl.observation import StageView
@@ -58,6 +59,10 @@ class ClassificationConfig:
         if self.epochs < 1:
             raise ValueError(f"epochs is {self.epochs}: give at least 1")
 
+    def learner(self, dataset: TrainingData, seed: int) -> "ClassificationLearner":
+        """A fresh learner that is trained so, without a teacher."""
+        return ClassificationLearner(self, dataset, seed)
+
 
 @dataclass(frozen=True, kw_only=True, eq=False)
 class Objective:
@@ -85,7 +90,7 @@ class ClassificationLearner:
         return {}
 
     def __init__(self, config: ClassificationConfig, dataset: TrainingData, seed: int) -> None:
-        self.config, self.seed, self.metric = config, seed, metric_of(dataset)
+        self.config, self.seed, self.metric = config, seed, dataset.metric
         self.dataset = dataset.to(config.device)
         self.stages, self.stage = config.stages, 0
         self.feature_names = config.features
@@ -191,11 +196,15 @@ class ClassificationLearner:
         return objective.batch.losses, weights
 
     def _objective(self, inputs: torch.Tensor, targets: torch.Tensor, ids: torch.Tensor) -> Objective:
-        logits = self.network(inputs)
-        losses = functional.cross_entropy(logits.float(), targets, reduction="none")
+        losses, logits = self._label_losses(self.network.embed(inputs), targets)
         return Objective(
             losses=losses, batch=Batch(losses=losses.detach(), logits=logits.detach(), targets=targets, ids=ids)
         )
+
+    def _label_losses(self, embedding: torch.Tensor, targets: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
+        """The losses [B] of the labels, and the logits [B, C] that samples' features are computed from."""
+        logits = self.network.classifier(embedding)
+        return functional.cross_entropy(logits.float(), targets, reduction="none"), logits
 
     def _batch_inputs(self, ids: torch.Tensor, iteration: int) -> torch.Tensor:
         if self._inputs is not None:
@@ -212,7 +221,7 @@ class ClassificationLearner:
         """
         images, config = self.dataset.train.images, self.config.augment
         large = images.device.type == "cpu" and 4 * images.numel() > INPUTS_LIMIT
-        return None if config.flip or config.crop or large else self._normalise(images)
+        return None if config.changes or large else self._normalise(images)
 
     def _normalise(self, images: torch.Tensor) -> torch.Tensor:
         inputs = normalise(images, self.dataset.mean, self.dataset.std)
@@ -242,27 +251,30 @@ class ClassificationLearner:
         )
 
     def evaluate(self, split: SplitName) -> dict[str, float]:
-        """`classification_metrics` or, where identities are to be found, `retrieval_metrics`, in evaluation mode."""
-        data: Split | RetrievalSplit = getattr(self.dataset, split)
+        """The metrics of a held-out part, in evaluation mode, in percent."""
         with deterministic_kernels(self.config.deterministic):
-            if isinstance(data, RetrievalSplit):
-                return retrieval_metrics(self._embeddings(data.query), self._embeddings(data.gallery), data)
-            return classification_metrics(self._logits(data), data.targets)
+            return self._measure(getattr(self.dataset, split))
+
+    def _measure(self, data: Any) -> dict[str, float]:
+        """`classification_metrics` or, where identities are to be found, `retrieval_metrics`."""
+        if isinstance(data, RetrievalSplit):
+            return retrieval_metrics(self._embeddings(data.query.images), self._embeddings(data.gallery.images), data)
+        return classification_metrics(self._logits(data), data.targets)
 
     def _losses(self, data: Split) -> torch.Tensor:
         return functional.cross_entropy(self._logits(data), data.targets, reduction="none")
 
     def _logits(self, data: Split) -> torch.Tensor:
-        return self._outputs(self.network, data)
+        return self._outputs(self.network, data.images)
 
-    def _embeddings(self, data: Split) -> torch.Tensor:
-        return self._outputs(self.network.embed, data)
+    def _embeddings(self, images: torch.Tensor) -> torch.Tensor:
+        return self._outputs(self.network.embed, images)
 
     @torch.no_grad()
-    def _outputs(self, compute: Callable[[torch.Tensor], torch.Tensor], data: Split) -> torch.Tensor:
+    def _outputs(self, compute: Callable[[torch.Tensor], torch.Tensor], images: torch.Tensor) -> torch.Tensor:
         self.network.eval()
         with self._autocast():
-            return torch.cat([compute(self._normalise(part)).float() for part in torch.split(data.images, 1000)])
+            return torch.cat([compute(self._normalise(part)).float() for part in torch.split(images, 1000)])
 
     def snapshot(self) -> Snapshot:
         """The stage reached, network (buffers too), optimiser, memory and statistics, as copies."""

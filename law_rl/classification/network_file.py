@@ -4,7 +4,7 @@ import hashlib
 import json
 import math
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass, fields
+from dataclasses import asdict, dataclass, fields, replace
 from pathlib import Path
 from typing import Any, Self
 
@@ -15,7 +15,7 @@ from safetensors.torch import save as save_tensors
 from torch import nn
 
 from law_rl.classification.networks import Classifier, NetworkConfig, build_network
-from law_rl.data.dataset import Dataset
+from law_rl.data.training_data import TrainingData
 from law_rl.files import read_metadata, write_atomic
 
 KEY = "law_rl"
@@ -28,7 +28,8 @@ FORMAT, VERSION = "law-rl network", 1
 class NetworkFacts:
     """What is needed to use a network's weights: its configuration, its images, its classes.
 
-    `image_shape` is (C, H, W); `mean` and `std` are per channel, in units of images from 0 to 255.
+    `image_shape` is (C, H, W); `mean` and `std` are per channel, in units of images from 0 to 255. Without
+    `class_names` the network is an embedder: what is put out has no classifier, and so says nothing of its classes.
     """
 
     network: NetworkConfig
@@ -41,8 +42,8 @@ class NetworkFacts:
         shape, names = self.image_shape, self.class_names
         if len(shape) != 3 or not all(type(size) is int and size >= 1 for size in shape):
             raise ValueError(f"image_shape is {shape}: give (channels, height, width), each at least 1")
-        if len(names) < 2 or not all(type(name) is str for name in names):
-            raise ValueError(f"class_names is {names}: give the names of at least 2 classes")
+        if len(names) == 1 or not all(type(name) is str for name in names):
+            raise ValueError(f"class_names is {names}: give the names of at least 2 classes, or none for an embedder")
         for field in ("mean", "std"):
             values = getattr(self, field)
             if len(values) != shape[0] or not all(type(v) in (int, float) and math.isfinite(v) for v in values):
@@ -51,7 +52,7 @@ class NetworkFacts:
             raise ValueError(f"std is {self.std}: give deviations above 0, they divide the images")
 
     @classmethod
-    def of(cls, network: NetworkConfig, dataset: Dataset) -> Self:
+    def of(cls, network: NetworkConfig, dataset: TrainingData) -> Self:
         """The facts of a network that was trained on `dataset`."""
         return cls(
             network=network,
@@ -61,9 +62,14 @@ class NetworkFacts:
             std=dataset.std,
         )
 
+    @classmethod
+    def of_embedder(cls, network: NetworkConfig, dataset: TrainingData) -> Self:
+        """The facts of such a network without its classes, which may be persons."""
+        return replace(cls.of(network, dataset), class_names=())
+
     def to_json(self) -> dict[str, Any]:
         """The facts as JSON values."""
-        facts: dict[str, Any] = json.loads(json.dumps(asdict(self)))
+        facts: dict[str, Any] = json.loads(json.dumps({**asdict(self), "network": self.network.to_json()}))
         return facts
 
     @classmethod
@@ -73,22 +79,24 @@ class NetworkFacts:
         return cls(network=NetworkConfig(**entry["network"]), **tuples)
 
 
-def save_network(network: nn.Module, path: Path, facts: NetworkFacts) -> None:
+def save_network(network: nn.Module, path: Path, facts: NetworkFacts, *, private: bool = False) -> None:
     """Writes the network's weights, under their names in its state dict, and the facts; whole or not at all.
 
-    The network is left as it is, on whatever device. Equal networks give equal bytes. Raises TypeError for what is no
-    Classifier, ValueError where the weights are not those of `facts.network`, or not finite.
+    The network is left as it is, on whatever device. Of an embedder the classifier is left out. Equal networks give
+    equal bytes. `private` is as in `write_atomic`. Raises TypeError for what is no Classifier, ValueError where the
+    weights are not those of `facts.network`, or not finite.
     """
     state = plain_copy(network, facts).state_dict()
     head = {"format": FORMAT, "version": VERSION, "sha256": _digest(facts, state), **facts.to_json()}
-    write_atomic(path, save_tensors(state, {KEY: json.dumps(head)}))
+    write_atomic(path, save_tensors(state, {KEY: json.dumps(head)}), private=private)
 
 
 def load_network(path: str | Path) -> tuple[Classifier, NetworkFacts]:
     """The network of a file of `save_network`, on the CPU in evaluation mode, and its facts.
 
-    It takes images that are normalised: `normalise(images, facts.mean, facts.std)`. Raises FileNotFoundError where
-    there is no file, and ValueError, one sentence, for a truncated, foreign, newer or changed one.
+    It takes images that are normalised: `normalise(images, facts.mean, facts.std)`. An embedder's classifier is the
+    identity, so that its outputs are embeddings. Raises FileNotFoundError where there is no file, and ValueError, one
+    sentence, for a truncated, foreign, newer or changed one.
     """
     path = Path(path)
     if not path.is_file():
@@ -115,8 +123,15 @@ def load_network(path: str | Path) -> tuple[Classifier, NetworkFacts]:
     return network, facts
 
 
+def network_hash(network: nn.Module, facts: NetworkFacts) -> str:
+    """Hexadecimal sha256 over the facts and the weights of a network on the CPU; it stands in the network's file."""
+    return _digest(facts, network.state_dict())
+
+
 def plain_copy(network: nn.Module, facts: NetworkFacts) -> Classifier:
     """A copy of the network on the CPU in evaluation mode, once it is checked against the facts.
+
+    Of an embedder it has no classifier.
 
     Raises TypeError for what is no Classifier, ValueError where the weights do not fit, or are not finite.
     """
@@ -125,12 +140,18 @@ def plain_copy(network: nn.Module, facts: NetworkFacts) -> Classifier:
             f"the network is a {type(network).__name__}: give the Classifier itself, without the wrapper of "
             "torch.compile or of data-parallel training"
         )
-    return _network(facts, network.state_dict())
+    state = network.state_dict()
+    if not facts.class_names:
+        state = {name: tensor for name, tensor in state.items() if not name.startswith("classifier.")}
+    return _network(facts, state)
 
 
 def _network(facts: NetworkFacts, state: Mapping[str, torch.Tensor]) -> Classifier:
     """The network of the facts with the weights of `state`."""
-    network = build_network(facts.network, image_shape=facts.image_shape, classes=len(facts.class_names), seed=0)
+    classes = len(facts.class_names)
+    network = build_network(facts.network, image_shape=facts.image_shape, classes=max(classes, 2), seed=0)
+    if not classes:
+        network.classifier = nn.Identity()  # type: ignore[assignment]
     expected, name = network.state_dict(), facts.network.name
     if missing := [key for key in expected if key not in state]:
         raise ValueError(f"the weights lack {missing[0]}, which {name} has")

@@ -4,9 +4,8 @@ from collections.abc import Callable
 from dataclasses import asdict, dataclass, field
 from typing import Any
 
-from law_rl.classification.evaluation import ACCURACY
 from law_rl.classification.learner import ClassificationConfig, ClassificationLearner
-from law_rl.data.sources import DataConfig, load_dataset
+from law_rl.data.sources import DataConfig
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -16,7 +15,9 @@ class ClassificationTask:
     data: DataConfig = field(default_factory=DataConfig)
     training: ClassificationConfig = field(default_factory=ClassificationConfig)
 
-    metric = ACCURACY
+    @property
+    def metric(self) -> str:
+        return self.data.metric
 
     @property
     def stages(self) -> int:
@@ -35,7 +36,7 @@ class ClassificationTask:
 
     def learner(self, seed: int) -> ClassificationLearner:
         """A fresh learner; FileNotFoundError in one sentence where the data is missing."""
-        return ClassificationLearner(self.training, load_dataset(self.data, seed), seed)
+        return self.training.learner(self.data.load(seed), seed)
 
     def describe(self) -> dict[str, Any]:
         """Configuration without paths, and the content hash of the data as seed 0 sees it."""
@@ -44,5 +45,5 @@ class ClassificationTask:
         data["noise"].pop("labels")
         training = asdict(self.training)
         training.pop("device")
-        dataset = load_dataset(self.data, 0)
+        dataset = self.data.load(0)
         return {"name": self.data.name, "hash": dataset.content_hash(), "data": data, "training": training}

@@ -7,6 +7,7 @@ from typing import Annotated, Literal
 import tyro
 
 from law_rl.commands.distillation_arguments import AnchorsCommand, DistillCommand, TeacherCommand
+from law_rl.commands.face_arguments import FaceCommand
 from law_rl.resources import Resources
 
 
@@ -289,6 +290,10 @@ Command = (
     | Annotated[DistillCommand, tyro.conf.subcommand("distill")]
     | Annotated[TeacherCommand, tyro.conf.subcommand("teacher")]
     | Annotated[AnchorsCommand, tyro.conf.subcommand("anchors")]
+    | Annotated[
+        FaceCommand,
+        tyro.conf.subcommand("face", description="Train face networks, measure them, and find faces with them."),
+    ]
     | Annotated[JobsCommand, tyro.conf.subcommand("jobs", description="Ask after the jobs that submit sent.")]
     | Annotated[NewCommand, tyro.conf.subcommand("new")]
 )

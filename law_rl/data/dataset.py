@@ -3,9 +3,12 @@
 import hashlib
 from dataclasses import dataclass, replace
 from functools import lru_cache
-from typing import Self
+from typing import ClassVar, Self
 
 import torch
+
+ACCURACY = "accuracy"
+"""The metric of classification: top-1 accuracy."""
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
@@ -59,6 +62,7 @@ class Dataset:
     reward; `test` is clean and never seen by a search.
     """
 
+    metric: ClassVar[str] = ACCURACY
     name: str
     class_names: tuple[str, ...]
     mean: tuple[float, ...]
@@ -77,6 +81,10 @@ class Dataset:
         """(channels, height, width) of one image."""
         channels, height, width = self.train.images.shape[1:]
         return channels, height, width
+
+    def with_train(self, train: Split) -> Self:
+        """The same data with another training part, normalised as before."""
+        return replace(self, train=train)
 
     def to(self, device: torch.device | str) -> Self:
         """The same data set with every split on `device`."""

@@ -3,11 +3,14 @@
 import hashlib
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
-from typing import Self
+from typing import ClassVar, Self
 
 import torch
 
-from law_rl.data.dataset import Dataset, Split
+from law_rl.data.dataset import Split
+
+MEAN_AVERAGE_PRECISION = "mAP"
+"""The metric of retrieval."""
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
@@ -67,6 +70,7 @@ class RetrievalDataset:
     class name, or two parts share an identity.
     """
 
+    metric: ClassVar[str] = MEAN_AVERAGE_PRECISION
     name: str
     class_names: tuple[str, ...]
     mean: tuple[float, ...]
@@ -102,6 +106,10 @@ class RetrievalDataset:
         channels, height, width = self.train.images.shape[1:]
         return channels, height, width
 
+    def with_train(self, train: Split) -> Self:
+        """The same data with another training part, normalised as before."""
+        return replace(self, train=train)
+
     def to(self, device: torch.device | str) -> Self:
         """The same data set with every part on `device`."""
         return replace(
@@ -125,7 +133,3 @@ class RetrievalDataset:
         for part in (self.validation, self.test):
             for split, cameras in ((part.query, part.query_cameras), (part.gallery, part.gallery_cameras)):
                 yield from (split.images, split.targets, cameras)
-
-
-TrainingData = Dataset | RetrievalDataset
-"""What a network is trained on, and measured on by accuracy or by retrieval."""

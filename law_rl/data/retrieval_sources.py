@@ -3,12 +3,12 @@
 from dataclasses import dataclass
 from functools import lru_cache
 from pathlib import Path
-from typing import Literal, get_args
+from typing import ClassVar, Literal, get_args
 
 from law_rl.data.faces import read_faces
 from law_rl.data.places import data_places
 from law_rl.data.reid_folders import read_reid
-from law_rl.data.retrieval import RetrievalDataset
+from law_rl.data.retrieval import MEAN_AVERAGE_PRECISION, RetrievalDataset
 
 RetrievalName = Literal["faces", "reid"]
 
@@ -21,6 +21,7 @@ class RetrievalDataConfig:
     pixels, for faces equal. `validation_identities` are held out of the training identities for the reward.
     """
 
+    metric: ClassVar[str] = MEAN_AVERAGE_PRECISION
     name: RetrievalName = "faces"
     root: str = ""
     image_size: tuple[int, int] = (32, 32)
@@ -33,6 +34,10 @@ class RetrievalDataConfig:
             raise ValueError(f"image_size is {self.image_size}: faces are square, give the same side twice")
         if self.name == "reid" and not self.root:
             raise ValueError("root is empty: set it to the folder of the re-identification data")
+
+    def load(self, seed: int) -> RetrievalDataset:
+        """`load_retrieval` of this configuration, in which nothing is drawn anew."""
+        return load_retrieval(self)
 
 
 @lru_cache(maxsize=2)

@@ -5,13 +5,13 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field, replace
 from functools import lru_cache
 from pathlib import Path
-from typing import Literal
+from typing import ClassVar, Literal
 
 import torch
 
 from law_rl.data.cifar import read_cifar
 from law_rl.data.cifar_official import RELEASES
-from law_rl.data.dataset import Dataset, Split, channel_statistics
+from law_rl.data.dataset import ACCURACY, Dataset, Split, channel_statistics
 from law_rl.data.digits import read_digits
 from law_rl.data.folders import read_folders
 from law_rl.data.imbalance import long_tail_indices
@@ -34,6 +34,7 @@ class DataConfig:
     `imbalance`: largest class over smallest in the training images kept, on an exponential profile; 1: none.
     """
 
+    metric: ClassVar[str] = ACCURACY
     name: Literal["digits", "cifar10", "cifar100", "folder"] = "digits"
     root: str = ""
     train: int = 0
@@ -59,6 +60,10 @@ class DataConfig:
             raise ValueError("DataConfig.root is empty: set it to the folder that holds train/ and val/.")
         if not self.imbalance >= 1:
             raise ValueError(f"DataConfig.imbalance={self.imbalance} is below 1: use 1 for none, or for example 100.")
+
+    def load(self, seed: int) -> Dataset:
+        """`load_dataset` of this configuration."""
+        return load_dataset(self, seed)
 
 
 def load_dataset(config: DataConfig, seed: int) -> Dataset:

@@ -1,6 +1,5 @@
 """A model card as files: README.md to be read, card.json for programs."""
 
-import re
 from collections.abc import Iterable
 from dataclasses import fields
 from pathlib import Path
@@ -9,6 +8,7 @@ import law_rl
 from law_rl.classification.networks import NetworkConfig
 from law_rl.distillation.model_card import ModelCard
 from law_rl.files import write_atomic, write_json
+from law_rl.markdown import code, escaped, table
 
 CARD, TEXT = "card.json", "README.md"
 
@@ -23,15 +23,15 @@ def _markdown(card: ModelCard) -> str:
     shape, names = " x ".join(map(str, card.facts.image_shape)), card.facts.class_names
     sections = {
         "Accuracy": _accuracy(card),
-        "Size and speed": _table(_cost(card)),
-        "Data, teacher and training": _table(_origin(card)),
+        "Size and speed": table(_cost(card)),
+        "Data, teacher and training": table(_origin(card)),
         "Intended use": [card.intended_use],
         "Limits": [f"- {limit}" for limit in card.limits],
         "How to use it": _usage(card),
-        "Classes": [f"In the order of the outputs: {_escaped(', '.join(names))}."],
+        "Classes": [f"In the order of the outputs: {escaped(', '.join(names))}."],
     }
     lines = [
-        f"# {_escaped(card.facts.network.name)}, distilled on {_escaped(card.data.name)}",
+        f"# {escaped(card.facts.network.name)}, distilled on {escaped(card.data.name)}",
         "",
         f"A classifier of {shape} images (channels, height, width) into {len(names)} classes, trained by distillation "
         f"with law-rl {law_rl.__version__}. {CARD} holds the same facts for programs.",
@@ -76,9 +76,9 @@ def _origin(card: ModelCard) -> Iterable[tuple[str, str]]:
     yield "data", f"{data.name}: {data.train:,} training, {data.validation:,} validation, {data.test:,} test images"
     yield "data content hash", data.hash
     yield "terms of the data", data.terms
-    yield "teacher", _network(teacher.network)
+    yield "teacher", network_words(teacher.network)
     yield "teacher route hash", teacher.route
-    yield "student", _network(card.facts.network)
+    yield "student", network_words(card.facts.network)
     yield "curriculum", training.curriculum
     if training.schedule is not None:
         yield "schedule hash", training.schedule
@@ -87,7 +87,7 @@ def _origin(card: ModelCard) -> Iterable[tuple[str, str]]:
     yield "epochs", f"{training.epochs}"
 
 
-def _network(config: NetworkConfig) -> str:
+def network_words(config: NetworkConfig) -> str:
     """The name, and the settings that are not the default."""
     values = ((field.name, getattr(config, field.name), field.default) for field in fields(config)[1:])
     settings = ", ".join(f"{name} {value}" for name, value, default in values if value != default)
@@ -102,10 +102,10 @@ def _usage(card: ModelCard) -> list[str]:
         lines = [
             "With onnxruntime alone; the graph normalises the images itself:",
             "",
-            *_code(_WITH_ONNXRUNTIME.format(file=graph, shape=shape)),
+            *code(_WITH_ONNXRUNTIME.format(file=graph, shape=shape)),
             "",
         ]
-    return [*lines, "With law-rl, in torch:", "", *_code(_WITH_LAW_RL.format(file=weights, shape=shape))]
+    return [*lines, "With law-rl, in torch:", "", *code(_WITH_LAW_RL.format(file=weights, shape=shape))]
 
 
 _WITH_ONNXRUNTIME = """\
@@ -131,19 +131,6 @@ images = torch.zeros(1, {shape})  # yours, from 0 to 255
 with torch.inference_mode():
     logits = network(normalise(images, facts.mean, facts.std))
 print([facts.class_names[index] for index in logits.argmax(dim=1)])"""
-
-
-def _code(code: str) -> list[str]:
-    return ["```python", *code.splitlines(), "```"]
-
-
-def _table(rows: Iterable[tuple[str, str]]) -> list[str]:
-    return ["| | |", "|---|---|", *(f"| {_escaped(name)} | {_escaped(value)} |" for name, value in rows)]
-
-
-def _escaped(text: str) -> str:
-    """The text on one line, without a meaning for Markdown."""
-    return re.sub(r"([\\`*_\[\]<>|])", r"\\\1", " ".join(text.split()))
 
 
 def _count(number: int, noun: str) -> str:

@@ -1,7 +1,7 @@
 """The distillation learner: a student that follows a teacher's route under a mixture of losses."""
 
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass, field, fields
+from dataclasses import asdict, dataclass, field, fields, replace
 from typing import Literal
 
 import torch
@@ -13,7 +13,7 @@ from law_rl.classification.learner import (
     Objective,
     copy_tree,
 )
-from law_rl.data.retrieval import TrainingData
+from law_rl.data.training_data import TrainingData
 from law_rl.distillation.congruence import Kernel, Reduction, correlation_congruence_loss
 from law_rl.distillation.hint import Adapter, mimic_loss
 from law_rl.distillation.kd import kd_loss
@@ -93,6 +93,14 @@ class DistillationConfig(ClassificationConfig):
             raise ValueError(f"between is {self.between!r}: use nearest or mixed")
 
 
+@dataclass(frozen=True, kw_only=True, eq=False)
+class Student:
+    """What the student says of a batch: logits [B, K], and embeddings [B, D] in the teacher's width."""
+
+    embedding: torch.Tensor
+    logits: torch.Tensor
+
+
 class DistillationLearner(ClassificationLearner):
     """Trains a student on labels and on a teacher; directives choose the anchor and mix the losses.
 
@@ -149,21 +157,26 @@ class DistillationLearner(ClassificationLearner):
 
     def _objective(self, inputs: torch.Tensor, targets: torch.Tensor, ids: torch.Tensor) -> Objective:
         embedding = self.network.embed(inputs)
-        logits = self.network.classifier(embedding)
-        cross_entropy = functional.cross_entropy(logits.float(), targets, reduction="none")
-        teacher = self.teacher.outputs(self._anchor, inputs, ids) if self._needs_teacher else None
-        batch = Batch(
-            losses=cross_entropy.detach(),
-            logits=logits.detach(),
-            targets=targets,
-            ids=ids,
-            teacher_logits=teacher.logits if teacher else None,
-        )
+        cross_entropy, logits = self._label_losses(embedding, targets)
         losses = self._weights["ce"] * cross_entropy
-        if teacher is None:
+        batch = Batch(losses=cross_entropy.detach(), logits=logits.detach(), targets=targets, ids=ids)
+        if not self._needs_teacher:
             return Objective(losses=losses, batch=batch)
-        losses, whole = self._distill(losses, embedding, logits, teacher)
+        teacher = self.teacher.outputs(self._anchor, inputs, ids)
+        student = Student(embedding=self._adapted(embedding), logits=logits)
+        batch = replace(batch, teacher_logits=teacher.logits, teacher_cosine=self._teacher_cosine(student, teacher))
+        losses, whole = self._distill(losses, student, teacher, targets)
         return Objective(losses=losses, batch=batch, whole=whole)
+
+    def _adapted(self, embedding: torch.Tensor) -> torch.Tensor:
+        """Embeddings in the teacher's width."""
+        return self._adapter(embedding) if self._adapter else embedding
+
+    @torch.no_grad()
+    def _teacher_cosine(self, student: Student, teacher: TeacherOutput) -> torch.Tensor | None:
+        if "teacher_cosine" not in self.feature_names:
+            return None
+        return functional.cosine_similarity(student.embedding.float(), teacher.embedding)
 
     @property
     def _needs_teacher(self) -> bool:
@@ -171,19 +184,17 @@ class DistillationLearner(ClassificationLearner):
         return compared or any(weight for term, weight in self._weights.items() if term != "ce")
 
     def _distill(
-        self, losses: torch.Tensor, embedding: torch.Tensor, logits: torch.Tensor, teacher: TeacherOutput
+        self, losses: torch.Tensor, student: Student, teacher: TeacherOutput, targets: torch.Tensor
     ) -> tuple[torch.Tensor, tuple[torch.Tensor, ...]]:
         """The losses [B] with the teacher's terms added, and the losses [] of relations."""
-        weights = self._weights
+        weights, embedding = self._weights, student.embedding
         if weights["kd"]:
-            losses = losses + weights["kd"] * kd_loss(logits, teacher.logits, self.config.temperature, reduction="none")
-        if not any(weights[term] for term in ("hint", "cc", "rkd", "sp")):
-            return losses, ()
-        adapted = self._adapter(embedding) if self._adapter else embedding
+            kd = kd_loss(student.logits, teacher.logits, self.config.temperature, reduction="none")
+            losses = losses + weights["kd"] * kd
         if weights["hint"]:
-            losses = losses + weights["hint"] * mimic_loss(adapted, teacher.embedding, reduction="none")
+            losses = losses + weights["hint"] * mimic_loss(embedding, teacher.embedding, reduction="none")
         relations = ((term, weights[term]) for term in ("cc", "rkd", "sp") if weights[term])
-        return losses, tuple(weight * self._relation(term, adapted, teacher.embedding) for term, weight in relations)
+        return losses, tuple(weight * self._relation(term, embedding, teacher.embedding) for term, weight in relations)
 
     def _relation(self, term: str, student: torch.Tensor, teacher: torch.Tensor) -> torch.Tensor:
         match term:

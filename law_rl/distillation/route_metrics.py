@@ -3,8 +3,7 @@
 from collections.abc import Iterable
 from dataclasses import replace
 
-from law_rl.classification.learner import ClassificationLearner
-from law_rl.data.retrieval import TrainingData
+from law_rl.data.training_data import TrainingData
 from law_rl.distillation.route import Route
 from law_rl.distillation.teacher import TeacherConfig
 from law_rl.learner import SplitName
@@ -18,7 +17,7 @@ def route_metrics(
     Measured as in the teacher's training, in its precision and on its device. Raises ValueError with the name of the
     first weight that is not one of `config.training.network`.
     """
-    learner = ClassificationLearner(replace(config.training, stages=1), dataset, config.seed)
+    learner = replace(config.training, stages=1).learner(dataset, config.seed)
     own = {name: tuple(tensor.shape) for name, tensor in learner.network.state_dict().items()}
     values = []
     for index in indices:

@@ -1,4 +1,4 @@
-"""One student trained for use, stage by stage, in a folder from which a killed training goes on."""
+"""One network trained for use, stage by stage, in a folder from which a killed training goes on."""
 
 import csv
 import io
@@ -6,7 +6,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
-from law_rl.distillation.learner import DistillationLearner
+from law_rl.classification.learner import ClassificationLearner
 from law_rl.files import load_tree, save_tree, write_atomic
 from law_rl.learner import Directive
 
@@ -18,7 +18,7 @@ Observer = Callable[[int, int], None]
 
 @dataclass(frozen=True, kw_only=True)
 class StageRow:
-    """What a stage was trained under, and the student's validation accuracy after it, in percent.
+    """What a stage was trained under, and the student's validation metric after it, in percent.
 
     `anchor` is the position on the teacher's route, `weighting` the rule that weighted the samples, `losses` the weight
     of every term of the loss.
@@ -28,12 +28,12 @@ class StageRow:
     anchor: float
     weighting: str
     losses: Mapping[str, float]
-    accuracy: float
+    validation: float
 
 
 def train_student(
-    learner: DistillationLearner,
-    direct: Callable[[DistillationLearner], Directive],
+    learner: ClassificationLearner,
+    direct: Callable[[ClassificationLearner], Directive],
     directory: Path,
     observer: Observer,
 ) -> tuple[StageRow, ...]:
@@ -59,7 +59,7 @@ def train_student(
     return tuple(rows)
 
 
-def _resume(learner: DistillationLearner, path: Path) -> list[StageRow]:
+def _resume(learner: ClassificationLearner, path: Path) -> list[StageRow]:
     if not path.exists():
         return []
     tree = load_tree(path)
@@ -67,24 +67,30 @@ def _resume(learner: DistillationLearner, path: Path) -> list[StageRow]:
     return [StageRow(**row) for row in tree["rows"]]
 
 
-def _row(learner: DistillationLearner, directive: Directive) -> StageRow:
+def _row(learner: ClassificationLearner, directive: Directive) -> StageRow:
     return StageRow(
         stage=learner.stage - 1,
         anchor=directive.anchor,
         weighting=directive.weighting.rule,
         losses={**learner.loss_weights, **directive.losses},
-        accuracy=learner.evaluate("validation")["accuracy"],
+        validation=learner.evaluate("validation")[learner.metric],
     )
 
 
-def write_stages(path: Path, rows: Sequence[StageRow]) -> None:
-    """Writes one line a stage as CSV, a column for each term of the loss."""
+def constant_losses(rows: Sequence[StageRow]) -> dict[str, float]:
+    """The loss weights that are the same in all of these stages, without terms that are off."""
+    first = rows[0].losses
+    return {term: w for term, w in first.items() if w and all(row.losses[term] == w for row in rows)}
+
+
+def write_stages(path: Path, rows: Sequence[StageRow], metric: str) -> None:
+    """Writes one line a stage as CSV, a column for each term of the loss and one for the validation metric."""
     lines = []
     for row in rows:
         line = asdict(row)
-        losses, accuracy = line.pop("losses"), line.pop("accuracy")
+        losses, validation = line.pop("losses"), line.pop("validation")
         terms = {f"loss {term}": weight for term, weight in losses.items()}
-        lines.append({**line, **terms, "validation_accuracy": accuracy})
+        lines.append({**line, **terms, f"validation_{metric}": validation})
     text = io.StringIO()
     writer = csv.DictWriter(text, fieldnames=list(lines[0]))
     writer.writeheader()

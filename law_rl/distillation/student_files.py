@@ -13,7 +13,7 @@ from law_rl.distillation.card_files import write_card
 from law_rl.distillation.learner import DistillationLearner
 from law_rl.distillation.model_card import CardData, CardTeacher, CardTraining, ModelCard
 from law_rl.distillation.route_metrics import route_metrics
-from law_rl.distillation.student import StageRow
+from law_rl.distillation.student import StageRow, constant_losses
 from law_rl.distillation.task import DistillationTask
 
 NAME = "student"
@@ -49,7 +49,7 @@ def put_out(
         data=CardData.of(dataset, terms_of(task.data)),
         teacher=_teacher(task, learner),
         training=CardTraining(
-            curriculum=curriculum, schedule=schedule, loss_weights=_fixed(rows[warmup:]), epochs=config.epochs
+            curriculum=curriculum, schedule=schedule, loss_weights=constant_losses(rows[warmup:]), epochs=config.epochs
         ),
         accuracies={learner.seed: test},
         seed=learner.seed,
@@ -76,12 +76,6 @@ def _teacher(task: DistillationTask, learner: DistillationLearner) -> CardTeache
     route = learner.teacher.route
     (accuracy,) = route_metrics(task.teacher, task.dataset, route, "test", [len(route) - 1])
     return CardTeacher(network=task.teacher.training.network, route=route.anchors[-1].sha256, accuracy=accuracy)
-
-
-def _fixed(rows: Sequence[StageRow]) -> dict[str, float]:
-    """The loss weights that are the same in all of these stages, without terms that are off."""
-    first = rows[0].losses
-    return {term: w for term, w in first.items() if w and all(row.losses[term] == w for row in rows)}
 
 
 def _how(task: DistillationTask, learner: DistillationLearner, rows: Sequence[StageRow], warmup: int) -> list[str]:

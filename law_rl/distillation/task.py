@@ -1,19 +1,17 @@
 """A distillation task: data, teacher and training in one value from which every seed's student is made."""
 
 from collections.abc import Callable
-from dataclasses import asdict, dataclass, field, replace
+from dataclasses import asdict, dataclass, field
 from functools import lru_cache
-from typing import Any
+from typing import Any, cast
 
 import torch
 
-from law_rl.classification.evaluation import ACCURACY, MEAN_AVERAGE_PRECISION
 from law_rl.classification.networks import build_network
 from law_rl.data.dataset import normalise
-from law_rl.data.retrieval import TrainingData
-from law_rl.data.retrieval_sources import RetrievalDataConfig, load_retrieval
-from law_rl.data.sources import DataConfig, load_dataset
+from law_rl.data.sources import DataConfig
 from law_rl.data.splits import fixed_order, split_stratified
+from law_rl.data.training_data import DataSource, TrainingData
 from law_rl.distillation.learner import DistillationConfig, DistillationLearner
 from law_rl.distillation.superclasses import superclasses
 from law_rl.distillation.teacher import TeacherConfig, teacher_route, teachers_folder
@@ -32,7 +30,7 @@ class DistillationTask:
     the number of the teacher's training images, stratified by class, that the student sees; 0: all of them.
     """
 
-    data: DataConfig | RetrievalDataConfig = field(default_factory=DataConfig)
+    data: DataSource = field(default_factory=DataConfig)
     teacher: TeacherConfig
     training: DistillationConfig = field(default_factory=DistillationConfig)
     transfer: int = 0
@@ -55,14 +53,12 @@ class DistillationTask:
 
     @property
     def metric(self) -> str:
-        return ACCURACY if isinstance(self.data, DataConfig) else MEAN_AVERAGE_PRECISION
+        return self.data.metric
 
     @property
     def dataset(self) -> TrainingData:
         """The data that the teacher is trained on; FileNotFoundError where it is missing."""
-        if isinstance(self.data, RetrievalDataConfig):
-            return load_retrieval(self.data)
-        return load_dataset(self.data, self.teacher.seed)
+        return self.data.load(self.teacher.seed)
 
     def prepare(self, observer: Callable[[int, int], None]) -> None:
         """Trains the teacher where that has not been done; `observer(done, total)` after each of its anchors."""
@@ -70,23 +66,23 @@ class DistillationTask:
 
     def learner(self, seed: int) -> DistillationLearner:
         """A fresh student; the teacher is trained first where it is missing, and shared by all students here."""
-        shared = _shared(self)
+        shared = shared_by_students(self)
         return DistillationLearner(self.training, shared.dataset, seed, shared.teacher, shared.groups)
 
     def describe(self) -> dict[str, Any]:
         """Configuration without paths, the content hash of the data, and those of the teacher's anchors."""
-        data, teacher, training = asdict(self.data), asdict(self.teacher), asdict(self.training)
+        data, teacher, training = asdict(cast(Any, self.data)), asdict(self.teacher), asdict(self.training)
         noise = data.get("noise", {})
         for table, name in ((data, "root"), (noise, "labels"), (teacher, "route"), (training, "device")):
             table.pop(name, None)
         teacher["training"].pop("device")
-        anchors = [anchor.sha256 for anchor in _shared(self).teacher.route.anchors]
+        anchors = [anchor.sha256 for anchor in shared_by_students(self).teacher.route.anchors]
         described = {"name": self.data.name, "hash": self.dataset.content_hash(), "data": data, "training": training}
         return {**described, "transfer": self.transfer, "teacher": {**teacher, "anchors": anchors}}
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
-class _Shared:
+class SharedByStudents:
     """What the students of a task share in a process."""
 
     dataset: TrainingData
@@ -95,7 +91,7 @@ class _Shared:
 
 
 @lru_cache(maxsize=4)
-def _shared(task: DistillationTask) -> _Shared:
+def shared_by_students(task: DistillationTask) -> SharedByStudents:
     dataset, training = _transfer_set(task).to(task.device), task.training
     network = task.teacher.training.network
     teacher = TeacherOutputs(
@@ -113,7 +109,7 @@ def _shared(task: DistillationTask) -> _Shared:
         groups = dataset.train.targets
     elif training.sampler == "superclass_uniform":
         groups = _superclasses(task, dataset, teacher)
-    return _Shared(dataset=dataset, teacher=teacher, groups=groups)
+    return SharedByStudents(dataset=dataset, teacher=teacher, groups=groups)
 
 
 def _transfer_set(task: DistillationTask) -> TrainingData:
@@ -125,13 +121,13 @@ def _transfer_set(task: DistillationTask) -> TrainingData:
     if task.transfer > len(train):
         raise ValueError(f"transfer is {task.transfer} of {len(train)} training images: give at most so many")
     chosen, _ = split_stratified(fixed_order(len(train)), train.targets, task.transfer)
-    return replace(dataset, train=train.subset(chosen.sort().values))
+    return dataset.with_train(train.subset(chosen.sort().values))
 
 
 def _fixed_inputs(task: DistillationTask, dataset: TrainingData) -> torch.Tensor | None:
     """The whole training set as the networks see it; None where it changes from epoch to epoch, or is too large."""
     images, augment = dataset.train.images, task.training.augment
-    if augment.flip or augment.crop or 4 * images.numel() > WHOLE_SET_BYTES:
+    if augment.changes or 4 * images.numel() > WHOLE_SET_BYTES:
         return None
     return normalise(images, dataset.mean, dataset.std)
 

@@ -15,7 +15,7 @@ import torch
 from law_rl.classification.learner import ClassificationConfig, ClassificationLearner
 from law_rl.classification.networks import NetworkConfig
 from law_rl.data.places import TEACHERS
-from law_rl.data.retrieval import TrainingData
+from law_rl.data.training_data import TrainingData
 from law_rl.distillation.route import INDEX, Route, RouteWriter
 from law_rl.files import load_tree, save_tree, write_json
 from law_rl.learner import BASELINE
@@ -57,7 +57,7 @@ class TeacherConfig:
 
 def teacher_network(config: NetworkConfig, dataset: TrainingData) -> dict[str, Any]:
     """What a route's index says of a teacher's network: its configuration, `image_shape` and `classes`."""
-    return {**asdict(config), "image_shape": dataset.image_shape, "classes": dataset.classes}
+    return {**config.to_json(), "image_shape": dataset.image_shape, "classes": dataset.classes}
 
 
 def teacher_route(config: TeacherConfig, dataset: TrainingData, observer: Observer | None = None) -> Route:
@@ -114,7 +114,7 @@ def train_route(
     training, network = config.training, teacher_network(config.training.network, dataset)
     epochs, every = training.epochs, config.every
     writer = RouteWriter(directory, network=network, data=origin["data"], every=every, epochs=epochs, half=config.half)
-    learner = ClassificationLearner(replace(training, stages=config.anchors), dataset, config.seed)
+    learner = replace(training, stages=config.anchors).learner(dataset, config.seed)
     _resume(learner, directory, len(writer.route))
     while len(writer.route) < config.anchors:
         if learner.stage <= len(writer.route):
@@ -157,6 +157,7 @@ def _finished(directory: Path, anchors: int) -> Route | None:
 def _origin(config: TeacherConfig, dataset: TrainingData) -> dict[str, Any]:
     """What a route's anchors depend on, but for the device and the versions of law-rl and torch, as JSON values."""
     training = asdict(replace(config.training, stages=config.anchors))
+    training["network"] = config.training.network.to_json()
     training.pop("device")
     parts = {f"training.{name}": value for name, value in training.items()}
     origin = {**parts, "seed": config.seed, "every": config.every, "half": config.half, "data": dataset.content_hash()}

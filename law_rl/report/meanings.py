@@ -28,6 +28,9 @@ MEANINGS: dict[str, Meaning] = {
     ),
     "loss_in_class": Meaning(clause="its loss now, against those of the batch with the same label", axis=_STD),
     "margin": Meaning(clause="how far the network prefers its label to all others now, against its batch", axis=_STD),
+    "centre_cosine": Meaning(
+        clause="how close it is now to the centre of its label (the logit of the label), against its batch", axis=_STD
+    ),
     "teacher_divergence": Meaning(
         clause="how far the network's answer is from the teacher's now (Kullback-Leibler), against its batch", axis=_STD
     ),
@@ -35,6 +38,9 @@ MEANINGS: dict[str, Meaning] = {
         clause="the probability that the teacher gives its label: -1 none, 0 one half, 1 certain",
         axis="none (-1) to certain (1)",
         reach=1.0,
+    ),
+    "teacher_cosine": Meaning(
+        clause="how close its embedding is now to the teacher's (cosine), against its batch", axis=_STD
     ),
     "own_loss": Meaning(clause="a running mean of its own loss, against all training samples", axis=_STD),
     "own_loss_in_class": Meaning(
@@ -66,5 +72,8 @@ LOSSES: dict[str, str] = {
     "cc": "how far the correlations between the samples of a batch are from the teacher's",
     "rkd": "how far the distances and angles between the samples of a batch are from the teacher's",
     "sp": "how far the similarities between the samples of a batch are from the teacher's",
+    "fcd": "how far the direction of the embedding is from the teacher's (feature consistency)",
+    "rad": "how far the cosines to identities that look alike are from the teacher's (relation-aware distillation)",
+    "ekd": "how far the ranks of the batch's pairs among false matches are from the teacher's",
 }
-"""Terms of the loss, those of distillation."""
+"""Terms of the loss, those of distillation and of faces."""

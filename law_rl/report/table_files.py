@@ -34,19 +34,26 @@ def write_table(directory: Path, result: TableResult) -> None:
 
 def header(result: TableResult) -> tuple[str, ...]:
     """The columns that people see."""
-    return ("row", result.table.metric, *result.table.metrics, "epochs", "control", "gain over control", "note")
+    table = result.table
+    gains = ("gain over control", *(f"gain in {metric}" for metric in table.gains))
+    return ("row", table.metric, *table.metrics, "epochs", "control", *gains, "note")
+
+
+def gains_of(result: TableResult, row: Row) -> tuple[Interval | None, ...]:
+    """The row's gains under the header's columns of gains."""
+    return tuple(result.gain(row, metric) for metric in ("", *result.table.gains))
 
 
 def cells(result: TableResult, row: Row) -> tuple[str, ...]:
     """A row's entries under `header`: means [95 % interval], and the paired gain in points with signs."""
     shown = (result.interval(row.name, metric) for metric in (result.table.metric, *result.table.metrics))
-    gain = result.gain(row)
+    gains = gains_of(result, row)
     return (
         row.name,
         *(NOT_FINITE if interval is None else str(interval) for interval in shown),
         str(row.epochs),
         row.over,
-        (signed(gain) if gain else NOT_FINITE) if row.over else "",
+        *((signed(gain) if gain else NOT_FINITE) if row.over else "" for gain in gains),
         result.remarks(row),
     )
 
@@ -59,9 +66,9 @@ def signed(interval: Interval) -> str:
 def caption(result: TableResult) -> str:
     """How the numbers are to be read."""
     return (
-        f"Test data, mean of {len(result.table.seeds)} unseen training seeds [95 % t interval]. Gains in "
-        f"{result.table.metric} are paired by seed, in points; those whose interval excludes 0 are bold (each interval "
-        "by itself: no correction for the number of rows)."
+        f"Test data, mean of {len(result.table.seeds)} unseen training seeds [95 % t interval]. Gains, in "
+        f"{result.table.metric} where not said otherwise, are paired by seed, in points; those whose interval excludes "
+        "0 are bold (each interval by itself: no correction for the number of rows)."
     )
 
 
@@ -72,9 +79,10 @@ def markdown(result: TableResult) -> str:
     lines = [names, tuple(":--" if name in left else "--:" for name in names)]
     for row in result.table.rows:
         entries = [cell.replace("|", "\\|") for cell in cells(result, row)]
-        gain = result.gain(row)
-        if gain and excludes_zero(gain):
-            entries[-2] = f"**{entries[-2]}**"
+        gains = gains_of(result, row)
+        for place, gain in enumerate(gains, len(entries) - 1 - len(gains)):
+            if gain and excludes_zero(gain):
+                entries[place] = f"**{entries[place]}**"
         lines.append(tuple(entries))
     grid = "\n".join(f"| {' | '.join(line)} |" for line in lines)
     return f"# {result.table.title}\n\n{grid}\n\n{caption(result)}\n"
@@ -85,15 +93,17 @@ def comma_separated(result: TableResult) -> str:
     text = io.StringIO()
     metrics = (result.table.metric, *result.table.metrics)
     ends = [f"{metric}{end}" for metric in metrics for end in ("", "_low", "_high")]
-    gains = ("control", "gain", "gain_low", "gain_high", "excludes_zero", "note")
+    others = [f"gain in {metric}{end}" for metric in result.table.gains for end in ("", "_low", "_high")]
+    gains = ("control", "gain", "gain_low", "gain_high", "excludes_zero", *others, "note")
     writer = csv.writer(text)
     writer.writerow(["row", *ends, "epochs", "iterations", *gains])
     for row in result.table.rows:
-        gain = result.gain(row)
+        gain, *others_gains = gains_of(result, row)
         numbers = [end for metric in metrics for end in _ends(result.interval(row.name, metric))]
         excludes = "" if gain is None else excludes_zero(gain)
         budget = [row.epochs, result.iterations(row.name)]
-        writer.writerow([row.name, *numbers, *budget, row.over, *_ends(gain), excludes, result.remarks(row)])
+        more = [end for other in others_gains for end in _ends(other)]
+        writer.writerow([row.name, *numbers, *budget, row.over, *_ends(gain), excludes, *more, result.remarks(row)])
     return text.getvalue()
 
 

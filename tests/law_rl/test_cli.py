@@ -154,11 +154,12 @@ def test_new_lays_out_a_project_that_runs(tmp_path: Path) -> None:
     "verb",
     [
         *("search", "evaluate", "replay", "show", "envs", "policies", "tune", "table", "submit", "jobs", "new"),
-        *("distill", "teacher", "anchors"),
+        *("distill", "teacher", "anchors", "face"),
+        *("face train", "face distill", "face embed", "face evaluate", "face identify"),
     ],
 )
 def test_every_verb_has_help(verb: str) -> None:
-    assert f"law-rl {verb}" in law_rl(verb, "--help").stdout
+    assert f"law-rl {verb}" in law_rl(*verb.split(), "--help").stdout
 
 
 def test_the_version_is_printed() -> None:
@@ -182,7 +183,9 @@ def test_the_help_of_an_experiment_lists_its_fields() -> None:
         (("search", "quickstart", "--resume", "--out", "/nonexistent/run"), "no run to resume"),
         (("evaluate", "missing.safetensors", "quickstart"), "no schedule at missing.safetensors"),
         (("show", "README.md"), "README.md"),
-        (("envs", "--search.episodes", "3"), "only search, evaluate, tune, submit, distill, teacher, anchors take it"),
+        (("envs", "--search.episodes", "3"), "only search, evaluate, tune, submit, distill, teacher, anchors, face"),
+        (("face", "identify", "a", "b", "--search.episodes", "3"), "face train, face distill take it"),
+        (("face", "distill", "quickstart", "--search.episodes", "3"), "episodes is 3"),
     ],
 )
 def test_bad_input_gets_one_sentence_and_status_2(arguments: tuple[str, ...], words: str) -> None:

@@ -7,6 +7,7 @@ import pytest
 import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from torch.nn import functional
 
 from law_rl.counters import torch_generator
 from law_rl.features import (
@@ -36,7 +37,8 @@ def batch(seed: int, size: int = 12) -> Batch:
     targets = targets_of_the_set()[ids]
     losses = torch.nn.functional.cross_entropy(logits, targets, reduction="none")
     teacher = torch.randn(size, CLASSES, generator=generator) * 3
-    return Batch(losses=losses, logits=logits, targets=targets, ids=ids, teacher_logits=teacher)
+    cosine = torch.rand(size, generator=generator) * 2 - 1
+    return Batch(losses=losses, logits=logits, targets=targets, ids=ids, teacher_logits=teacher, teacher_cosine=cosine)
 
 
 def mean(values: list[float]) -> float:
@@ -87,6 +89,15 @@ def margin(b: Batch) -> list[float]:
     return standardised([margin_of(*pair) for pair in zip(b.logits.tolist(), b.targets.tolist(), strict=True)])
 
 
+def centre_cosine(b: Batch) -> list[float]:
+    return standardised([row[label] for row, label in zip(b.logits.tolist(), b.targets.tolist(), strict=True)])
+
+
+def teacher_cosine(b: Batch) -> list[float]:
+    assert b.teacher_cosine is not None
+    return standardised(b.teacher_cosine.tolist())
+
+
 def of_teacher(b: Batch) -> list[list[float]]:
     assert b.teacher_logits is not None
     return softmax(b.teacher_logits.tolist())
@@ -108,8 +119,10 @@ ORACLES: dict[str, Callable[[Batch], list[float]]] = {
     "loss_rank": loss_rank,
     "loss_in_class": loss_in_class,
     "margin": margin,
+    "centre_cosine": centre_cosine,
     "teacher_divergence": teacher_divergence,
     "teacher_confidence": teacher_confidence,
+    "teacher_cosine": teacher_cosine,
 }
 
 
@@ -128,12 +141,31 @@ def test_a_student_that_equals_its_teacher_is_at_no_distance() -> None:
     assert with_confidence.tolist() == pytest.approx((2.0 * torch.exp(-b.losses) - 1.0).tolist(), abs=1e-5)
 
 
-@pytest.mark.parametrize("name", AGAINST_TEACHER)
-def test_a_feature_against_a_teacher_asks_for_its_logits(name: str) -> None:
-    with pytest.raises(
-        ValueError, match=f"{name} compares with a teacher: give teacher_logits, or leave it out of the"
-    ):
-        stateless(name, replace(batch(0), teacher_logits=None))
+@pytest.mark.parametrize(
+    ("name", "wanted", "why"),
+    [
+        ("teacher_divergence", "teacher_logits", "compares with a teacher"),
+        ("teacher_confidence", "teacher_logits", "compares with a teacher"),
+        ("teacher_cosine", "teacher_cosine", "compares embeddings with a teacher's"),
+    ],
+)
+def test_a_feature_against_a_teacher_asks_for_what_it_compares_with(name: str, wanted: str, why: str) -> None:
+    with pytest.raises(ValueError, match=f"{name} {why}: give {wanted}, or leave it out of the") as raised:
+        stateless(name, replace(batch(0), **{wanted: None}))  # type: ignore[arg-type]
+    assert "\n" not in str(raised.value)
+    (other,) = {"teacher_logits", "teacher_cosine"} - {wanted}
+    assert len(stateless(name, replace(batch(0), **{other: None}))) == 12  # type: ignore[arg-type]
+
+
+def test_the_cosine_to_the_centre_does_not_depend_on_the_scale_of_the_classifier() -> None:
+    """Of a cosine classifier the logits are its scale times the cosines."""
+    generator = torch_generator(0, "test directions")
+    faces, centres = (functional.normalize(torch.randn(n, 5, generator=generator), dim=1) for n in (12, CLASSES))
+    targets = torch.arange(12) % CLASSES
+    expected = standardised((faces * centres[targets]).sum(1).tolist())
+    for scale in (16.0, 64.0):
+        b = Batch(losses=torch.zeros(12), logits=scale * faces @ centres.T, targets=targets)
+        assert stateless("centre_cosine", b).tolist() == pytest.approx(expected, abs=1e-3)
 
 
 @pytest.mark.parametrize("name", ORACLES)
@@ -160,6 +192,7 @@ def test_features_of_the_batch_are_finite(losses: list[float], scale: float, see
         logits=torch.randn(len(losses), CLASSES, generator=generator) * scale,
         targets=torch.randint(0, CLASSES, (len(losses),), generator=generator),
         teacher_logits=torch.randn(len(losses), CLASSES, generator=generator) * scale,
+        teacher_cosine=torch.rand(len(losses), generator=generator) * 2 - 1,
     )
     for name in (*STATELESS, *AGAINST_TEACHER):
         assert bool(stateless(name, b).isfinite().all()), name

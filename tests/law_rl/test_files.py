@@ -13,6 +13,18 @@ from safetensors.torch import save
 
 from law_rl.files import load_tree, read_metadata, save_tree, write_atomic, write_json
 
+
+@pytest.mark.parametrize(("private", "mode"), [(True, 0o600), (False, 0o644)])
+def test_a_private_file_is_the_owners_alone_whatever_was_there(tmp_path: Path, private: bool, mode: int) -> None:
+    path, before = tmp_path / "file", os.umask(0o022)
+    path.touch(0o666)
+    try:
+        write_atomic(path, b"content", private=private)
+    finally:
+        os.umask(before)
+    assert path.stat().st_mode & 0o777 == mode and path.read_bytes() == b"content"
+
+
 SCALARS = (
     st.none()
     | st.booleans()

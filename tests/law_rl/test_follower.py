@@ -277,7 +277,9 @@ def test_losses_of_any_precision_are_taken(dtype: torch.dtype) -> None:
 
 TERMS, USUAL, T = ("ce", "kd", "hint", "cc"), (0.3, 0.2, 0.0, 0.1), 2.0
 EVERYTHING = Heads(
-    sample_weights=SampleWeights(features=("teacher_divergence", "own_loss", "teacher_confidence"), gain=1.0),
+    sample_weights=SampleWeights(
+        features=("teacher_divergence", "own_loss", "teacher_cosine", "teacher_confidence"), gain=1.0
+    ),
     teacher_anchor=TeacherAnchor(),
     loss_weights=LossWeights(terms=TERMS, usual=USUAL, most=(1.0, 0.4, 0.05, 2.0)),
 )
@@ -286,6 +288,7 @@ ACTIONS: dict[str, Action] = {
     "the teacher": TeacherAnchor(),
     "losses": LossWeights(terms=("cc", "hint"), usual=(0.1, 0.0), most=(2.0, 0.05)),
     "sample weights": SampleWeights(features=("teacher_confidence",), gain=1.0),
+    "sample weights by embeddings": SampleWeights(features=("teacher_cosine", "centre_cosine"), gain=1.0),
 }
 TEACHER = TeacherConfig(
     training=ClassificationConfig(
@@ -312,7 +315,7 @@ def make_student(route: Route) -> DistillationLearner:
         batch_size=BATCH,
         epochs=EPOCHS,
         stages=STAGES,
-        features=EVERYTHING.features,
+        features=(*EVERYTHING.features, "centre_cosine"),
         memory_decay=DECAY,
         losses=LossTerms(**dict(zip(TERMS, USUAL, strict=True))),
         temperature=T,
@@ -352,8 +355,15 @@ class DistillingHost(Host):
         logits = self.network[-1](embedding)
         cross_entropy = functional.cross_entropy(logits, targets, reduction="none")
         weights = self.follower.weights(
-            cross_entropy, logits=logits, targets=targets, lr=lr, ids=ids, teacher_logits=teacher_logits
+            cross_entropy,
+            logits=logits,
+            targets=targets,
+            lr=lr,
+            ids=ids,
+            teacher_logits=teacher_logits,
+            teacher_cosine=functional.cosine_similarity(embedding, teacher_embedding),
         )
+        assert not weights.requires_grad
         losses = self.mixture["ce"] * cross_entropy
         if self.mixture["kd"]:
             losses = losses + self.mixture["kd"] * kd_loss(logits, teacher_logits, T, reduction="none")
@@ -434,9 +444,16 @@ def test_without_a_head_of_sample_weights_all_weigh_one() -> None:
         assert torch.equal(weights, torch.ones(4)) and 0 <= anchor <= 1
 
 
-def test_the_teachers_logits_are_asked_for_where_a_feature_compares_with_them() -> None:
-    follower = schedule(("teacher_confidence",), warmup=0).follow(STEPS)
-    with pytest.raises(ValueError, match="teacher_confidence compares with a teacher: give teacher_logits"):
+@pytest.mark.parametrize(
+    ("feature", "message"),
+    [
+        ("teacher_confidence", "teacher_confidence compares with a teacher: give teacher_logits"),
+        ("teacher_cosine", "teacher_cosine compares embeddings with a teacher's: give teacher_cosine"),
+    ],
+)
+def test_what_a_feature_compares_with_is_asked_for(feature: str, message: str) -> None:
+    follower = schedule((feature,), warmup=0).follow(STEPS)
+    with pytest.raises(ValueError, match=message):
         follower.weights(torch.ones(2), logits=torch.zeros(2, CLASSES), targets=torch.tensor([0, 1]), lr=0.1)
 
 

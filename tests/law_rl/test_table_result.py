@@ -147,3 +147,16 @@ def test_results_are_compared_on_the_same_seeds() -> None:
     short: Table = dataclasses.replace(found.table, evaluation=dataclasses.replace(found.table.evaluation, seeds=2))
     with pytest.raises(ValueError, match="zip"):
         dataclasses.replace(found, table=short).failures("b")
+
+
+def test_gains_of_other_metrics_are_paired_too() -> None:
+    found = result()
+    found = dataclasses.replace(found, table=dataclasses.replace(found.table, gains=("loss",)))
+    control, better = found.to_json()["rows"]
+    assert control["gains"] == {"loss": None}
+    assert better["gains"]["loss"]["mean"] == pytest.approx(np.mean(np.subtract(UNIFORM, BETTER)) / 100)
+
+
+def test_gains_of_what_is_not_shown_are_refused() -> None:
+    with pytest.raises(ValueError, match="gains names loss, which the table does not show"):
+        table(gains=("loss",))

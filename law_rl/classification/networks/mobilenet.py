@@ -1,10 +1,19 @@
 """MobileNetV2 of Sandler et al., "MobileNetV2: Inverted Residuals and Linear Bottlenecks" (1801.04381)."""
 
+from collections.abc import Callable
 from typing import cast
 
 from torch import Tensor, nn
 
 from law_rl.classification.networks.layers import Body, Conv2d, GlobalAveragePool, large_images
+
+Activation = Callable[[int], nn.Module]
+"""The activation after a convolution of so many channels."""
+
+
+def relu6(channels: int) -> nn.Module:
+    """ReLU6, for any number of channels."""
+    return nn.ReLU6(inplace=True)
 
 
 class InvertedResidual(nn.Module):
@@ -13,11 +22,11 @@ class InvertedResidual(nn.Module):
     At expansion 1 there is no first convolution. The input is added where the shape stays the same.
     """
 
-    def __init__(self, inputs: int, outputs: int, stride: int, expansion: int) -> None:
+    def __init__(self, inputs: int, outputs: int, stride: int, expansion: int, activation: Activation = relu6) -> None:
         super().__init__()
         hidden = expansion * inputs
-        self.layers = _convolution(inputs, hidden, 1) if expansion > 1 else nn.Sequential()
-        self.layers.extend(_convolution(hidden, hidden, 3, stride, groups=hidden))
+        self.layers = convolution(inputs, hidden, 1, activation=activation) if expansion > 1 else nn.Sequential()
+        self.layers.extend(convolution(hidden, hidden, 3, stride, groups=hidden, activation=activation))
         self.layers.extend([Conv2d(hidden, outputs, 1), nn.BatchNorm2d(outputs)])
         self.residual = inputs == outputs and stride == 1
 
@@ -35,14 +44,17 @@ def mobilenetv2_half(image_shape: tuple[int, int, int]) -> Body:
     """
     second = (6, 16, 2, 2) if large_images(image_shape) else (6, 12, 2, 1)
     stages = ((1, 8, 1, 1), second, (6, 16, 3, 2), (6, 32, 4, 2), (6, 48, 3, 1), (6, 80, 3, 2), (6, 160, 1, 1))
-    body = _convolution(image_shape[0], 16, 3, stride=2)
+    body = convolution(image_shape[0], 16, 3, stride=2)
     inputs = 16
     for expansion, outputs, blocks, stride in stages:
         for block in range(blocks):
             body.append(InvertedResidual(inputs, outputs, stride if block == 0 else 1, expansion))
             inputs = outputs
-    return body.extend(_convolution(inputs, 1280, 1)).append(GlobalAveragePool()), 1280
+    return body.extend(convolution(inputs, 1280, 1)).append(GlobalAveragePool()), 1280
 
 
-def _convolution(inputs: int, outputs: int, size: int, stride: int = 1, groups: int = 1) -> nn.Sequential:
-    return nn.Sequential(Conv2d(inputs, outputs, size, stride, groups), nn.BatchNorm2d(outputs), nn.ReLU6(inplace=True))
+def convolution(
+    inputs: int, outputs: int, size: int, stride: int = 1, groups: int = 1, *, activation: Activation = relu6
+) -> nn.Sequential:
+    """A convolution, batch normalisation and an activation."""
+    return nn.Sequential(Conv2d(inputs, outputs, size, stride, groups), nn.BatchNorm2d(outputs), activation(outputs))

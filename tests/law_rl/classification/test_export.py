@@ -1,7 +1,7 @@
 import importlib.util
 import json
 import logging
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import pytest
@@ -17,6 +17,7 @@ CONFIGS = {
     "mlp": NetworkConfig(name="mlp", width=16, dropout=0.5, embedding=5),
     "cnn": NetworkConfig(name="cnn", width=4),
     "resnet8": NetworkConfig(name="resnet8"),
+    "face_cnn": NetworkConfig(name="face_cnn", width=4, embedding=6, classifier="cosine", scale=30.0),
 }
 
 
@@ -98,6 +99,27 @@ def test_the_graph_is_valid_and_says_what_it_takes(exported: Exported) -> None:
     assert {entry.domain for entry in model.opset_import} == {""}
     (entry,) = model.metadata_props
     assert entry.key == KEY and NetworkFacts.from_json(json.loads(entry.value)) == exported.facts
+
+
+@pytest.mark.parametrize("exported", ["face_cnn"], indirect=True)
+def test_the_graph_of_an_embedder_gives_embeddings_alone(exported: Exported, tmp_path: Path) -> None:
+    onnx, runtime = pytest.importorskip("onnx"), pytest.importorskip("onnxruntime")
+    path, facts = tmp_path / "embedder.onnx", replace(exported.facts, class_names=())
+    save_onnx(exported.network, path, facts, private=True)
+    assert path.stat().st_mode & 0o777 == 0o600 and b"dog" not in path.read_bytes()
+    model = onnx.load(path)
+    assert [value.name for value in model.graph.output] == ["embedding"]
+    for graph, found in ((onnx.load(exported.onnx).graph, True), (model.graph, False)):
+        centres = [tensor for tensor in graph.initializer if sorted(tensor.dims) == [4, 6]]
+        assert bool(centres) == found
+    (entry,) = model.metadata_props
+    assert NetworkFacts.from_json(json.loads(entry.value)) == facts
+    images = torch.rand(3, 3, 12, 8, generator=torch.Generator().manual_seed(0)) * 255
+    ours, whole = (runtime.InferenceSession(file, providers=["CPUExecutionProvider"]) for file in (path, exported.onnx))
+    (embedding,) = ours.run(None, {"images": images.numpy()})
+    assert torch.equal(
+        torch.from_numpy(embedding), torch.from_numpy(whole.run(["embedding"], {"images": images.numpy()})[0])
+    )
 
 
 def test_no_path_of_this_machine_is_in_the_files(exported: Exported) -> None:

@@ -153,6 +153,11 @@ def test_inputs_kept_and_inputs_normalised_anew_give_the_same_bits(
     assert same_bits(train(kept), train(anew))
 
 
+@pytest.mark.parametrize("augment", [AugmentConfig(flip=True), AugmentConfig(crop=1), AugmentConfig(mask=0.5)])
+def test_inputs_that_change_are_not_kept(augment: AugmentConfig) -> None:
+    assert make(augment=augment)._inputs is None
+
+
 def test_inputs_are_kept_up_to_the_limit(monkeypatch: pytest.MonkeyPatch) -> None:
     size = 4 * SAMPLES * 3 * 3
     for limit, keeps in ((size, True), (size - 1, False)):
@@ -205,7 +210,7 @@ def inputs_of(learner: ClassificationLearner) -> list[torch.Tensor]:
         if network.training:
             seen.append(inputs[0].clone())
 
-    learner.network.register_forward_pre_hook(note)
+    learner.network.body.register_forward_pre_hook(note)
     return seen
 
 

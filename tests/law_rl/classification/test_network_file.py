@@ -1,6 +1,7 @@
+import hashlib
 import json
 from collections.abc import Callable
-from dataclasses import asdict, replace
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -9,7 +10,7 @@ import torch
 from safetensors.torch import load_file, save
 from torch import nn
 
-from law_rl.classification.network_file import KEY, NetworkFacts, load_network, save_network
+from law_rl.classification.network_file import KEY, NetworkFacts, load_network, network_hash, save_network
 from law_rl.classification.networks import Classifier, NetworkConfig, build_network
 from law_rl.data.dataset import Dataset, Split, channel_statistics
 from law_rl.files import read_metadata
@@ -50,6 +51,60 @@ def test_a_network_comes_back_bit_for_bit(path: Path) -> None:
     assert torch.equal(loaded.embed(images), wanted.embed(images))
 
 
+def test_a_network_with_a_cosine_classifier_comes_back_with_its_scale(tmp_path: Path) -> None:
+    facts = replace(FACTS, network=NetworkConfig(name="cnn", width=4, classifier="cosine", scale=30.0))
+    save_network(network(facts), tmp_path / "net", facts)
+    loaded, found = load_network(tmp_path / "net")
+    assert found == facts and "classifier.bias" not in loaded.state_dict()
+    images = torch.randn(5, 3, 8, 6)
+    assert torch.equal(loaded(images), network(facts).eval()(images))
+    with pytest.raises(ValueError, match=r"lack classifier\.bias, which cnn has"):
+        save_network(loaded, tmp_path / "other", FACTS)
+
+
+EMBEDDER = replace(FACTS, class_names=())
+
+
+@pytest.mark.parametrize("kind", ["linear", "cosine"])
+def test_an_embedder_comes_back_without_classes(tmp_path: Path, kind: str) -> None:
+    facts = replace(FACTS, network=NetworkConfig(name="cnn", width=4, embedding=5, classifier=kind))  # type: ignore[arg-type]
+    trained, path = network(facts), tmp_path / "net"
+    save_network(trained, path, replace(facts, class_names=()), private=True)
+    assert path.stat().st_mode & 0o777 == 0o600
+    assert not any(name.startswith("classifier") for name in load_file(path))
+    assert b"cat" not in path.read_bytes()
+    loaded, found = load_network(path)
+    assert found == replace(facts, class_names=()) and isinstance(loaded.classifier, nn.Identity)
+    images, wanted = torch.randn(5, 3, 8, 6), trained.eval()
+    assert torch.equal(loaded.embed(images), wanted.embed(images)) and loaded.embed(images).shape == (5, 5)
+    assert torch.equal(loaded(images), loaded.embed(images))
+    assert torch.equal(loaded.double().embed(images), loaded.embed(images.double()))
+
+
+def test_an_embedder_is_written_again_to_the_same_bytes(tmp_path: Path) -> None:
+    save_network(network(), tmp_path / "net", EMBEDDER)
+    loaded, facts = load_network(tmp_path / "net")
+    save_network(loaded, tmp_path / "again", facts)
+    assert (tmp_path / "again").read_bytes() == (tmp_path / "net").read_bytes()
+    with pytest.raises(ValueError, match=r"lack classifier\.weight, which cnn has"):
+        save_network(loaded, tmp_path / "other", FACTS)
+
+
+def test_an_embedder_with_a_classifier_in_its_file_is_refused(tmp_path: Path) -> None:
+    save_network(network(), tmp_path / "net", EMBEDDER)
+    rewrite(tmp_path / "net", lambda _, state: state.update({"classifier.weight": torch.ones(3, 16)}))
+    with pytest.raises(ValueError, match=r"hold classifier\.weight, which cnn has not"):
+        load_network(tmp_path / "net")
+
+
+@pytest.mark.parametrize("facts", [FACTS, EMBEDDER], ids=["classifier", "embedder"])
+def test_the_hash_of_a_network_is_that_of_its_file(tmp_path: Path, facts: NetworkFacts) -> None:
+    save_network(network(), tmp_path / "net", facts)
+    loaded, found = load_network(tmp_path / "net")
+    head = json.loads(read_metadata((tmp_path / "net").read_bytes())[KEY])
+    assert network_hash(loaded, found) == head["sha256"]
+
+
 def test_others_find_the_weights_under_their_names(path: Path) -> None:
     wanted = network().state_dict()
     found = load_file(path)
@@ -74,7 +129,9 @@ def test_the_facts_of_a_data_set() -> None:
     data = Dataset(name="d", class_names=names, mean=mean, std=std, train=split, validation=split, test=split)
     facts = NetworkFacts.of(NetworkConfig(), data)
     assert (facts.image_shape, facts.class_names, facts.mean, facts.std) == ((2, 3, 4), names, mean, std)
-    assert NetworkFacts.from_json(json.loads(json.dumps(facts.to_json()))) == facts
+    assert NetworkFacts.of_embedder(NetworkConfig(), data) == replace(facts, class_names=())
+    for each in (facts, NetworkFacts.of_embedder(NetworkConfig(), data)):
+        assert NetworkFacts.from_json(json.loads(json.dumps(each.to_json()))) == each
 
 
 @pytest.mark.parametrize(
@@ -184,9 +241,23 @@ def test_the_format_stays_readable(tmp_path: Path) -> None:
     assert head == {
         "format": "law-rl network",
         "version": 1,
-        "network": asdict(facts.network),
+        "network": {"name": "mlp", "width": 1, "depth": 1, "dropout": 0.0, "embedding": 0},
         "image_shape": [1, 1, 1],
         "class_names": ["a", "b"],
         "mean": [0.0],
         "std": [1.0],
     }
+
+
+def test_the_bytes_of_a_classifier_stay(tmp_path: Path) -> None:
+    """As they were written before there were embedders."""
+    facts = NetworkFacts(
+        network=NetworkConfig(width=1, depth=1), image_shape=(1, 1, 1), class_names=("a", "b"), mean=(0.0,), std=(1.0,)
+    )
+    halves = build_network(facts.network, image_shape=(1, 1, 1), classes=2, seed=0)
+    with torch.no_grad():
+        for parameter in halves.parameters():
+            parameter.fill_(0.5)
+    save_network(halves, tmp_path / "net", facts)
+    expected = "a691395977297df5d03e77c735dc6e8002d1ae8c4d3eb98708cb4f285bbb92c3"
+    assert hashlib.sha256((tmp_path / "net").read_bytes()).hexdigest() == expected

@@ -5,12 +5,20 @@ import pytest
 import torch
 from torch import nn
 
-from law_rl.classification.networks import Classifier, NetworkConfig, NetworkName, build_network, seed_dropout
+from law_rl.classification.networks import (
+    Classifier,
+    CosineClassifier,
+    NetworkConfig,
+    NetworkName,
+    build_network,
+    seed_dropout,
+)
 from law_rl.classification.networks.layers import Conv2d, Linear
 from law_rl.counters import torch_generator
 from tests.law_rl.classification.networks.oracles import CIFAR, build, images, parameter_count
 
-SMALL = ("mlp", "cnn", "resnet14", "resnet18", "mobilenetv2_x0_5")
+FACES = ("iresnet18", "mobilefacenet", "face_cnn")
+SMALL = ("mlp", "cnn", "resnet14", "resnet18", "mobilenetv2_x0_5", *FACES)
 
 
 def test_mlp_and_cnn_follow_width_and_depth() -> None:
@@ -39,7 +47,7 @@ def test_equal_seeds_give_equal_networks_and_other_seeds_do_not(name: NetworkNam
     assert not torch.equal(first.classifier.weight, other.classifier.weight)
 
 
-@pytest.mark.parametrize("name", ("resnet14", "cnn", "mlp"))
+@pytest.mark.parametrize("name", ("resnet14", "cnn", "mlp", "iresnet18", "face_cnn"))
 def test_layers_of_one_network_are_drawn_apart(name: NetworkName) -> None:
     layers = [module for module in build(name).modules() if isinstance(module, (Conv2d, Linear))]
     directions = [nn.functional.normalize(layer.weight.detach().flatten()[:16], dim=0) for layer in layers]
@@ -94,7 +102,8 @@ def test_every_layer_is_the_stream_named_by_seed_and_place(name: NetworkName, em
         generator = torch_generator(11, "initialisation", index)
         expected = torch.empty_like(layer.weight).normal_(0.0, spread(layer, network), generator=generator)
         torch.testing.assert_close(layer.weight.detach(), expected, rtol=1e-6, atol=0.0)
-    assert layers[-1] is network.classifier and (embedding == 0 or layers[-2] is network.embedding)
+    assert layers[-1] is network.classifier
+    assert embedding == 0 or name in FACES or layers[-2] is network.embedding
 
 
 @pytest.mark.parametrize("name", SMALL)
@@ -110,7 +119,7 @@ def test_bfloat16_images_and_autocast_are_taken(name: NetworkName) -> None:
     assert (rough.float() - exact).abs().max() < 0.1 * exact.abs().max()
 
 
-@pytest.mark.parametrize("name", ("cnn", "resnet14", "resnet18", "mobilenetv2_x0_5"))
+@pytest.mark.parametrize("name", sorted(set(SMALL) - {"mlp"}))
 def test_channels_last_computes_the_same(name: NetworkName) -> None:
     network = build(name).double().eval()
     batch = images(2).double()
@@ -128,6 +137,9 @@ WIDTHS: dict[NetworkName, int] = {
     "resnet18": 512,
     "resnet50": 2048,
     "mobilenetv2_x0_5": 1280,
+    "iresnet18": 512,
+    "mobilefacenet": 512,
+    "face_cnn": 64,
 }
 
 
@@ -141,7 +153,19 @@ def test_forward_is_the_classifier_on_an_embedding_of_the_stated_width(name: Net
         assert torch.equal(network(images(2)), network.classifier(found))
 
 
-@pytest.mark.parametrize("name", SMALL)
+@pytest.mark.parametrize("name", FACES)
+def test_a_network_for_faces_has_no_second_embedding_layer(name: NetworkName) -> None:
+    network = build(name, embedding=24)
+    assert not any(key.startswith("embedding") for key in network.state_dict())
+    layers = [module for module in network.body.modules() if isinstance(module, Linear)]
+    assert [layer.out_features for layer in layers] == [24] and layers[0].bias is None
+    with torch.no_grad():
+        found = network.embed(images(16)).double()
+    assert found.mean(0).abs().max() < 1e-6  # the last layer normalises, and no shift is learned yet
+    torch.testing.assert_close(found.square().mean(0), torch.ones(24).double(), rtol=1e-2, atol=0.0)
+
+
+@pytest.mark.parametrize("name", sorted(set(SMALL) - set(FACES)))
 def test_an_embedding_layer_is_a_linear_map_of_the_features_of_the_network_without_it(name: NetworkName) -> None:
     plain, network = build(name).eval(), build(name, embedding=24).eval()
     assert not any(key.startswith("embedding") for key in plain.state_dict())
@@ -158,7 +182,7 @@ def test_every_network_takes_an_embedding_layer(name: NetworkName) -> None:
     assert NetworkConfig(name=name, embedding=128).embedding == 128
 
 
-@pytest.mark.parametrize("name", sorted(set(get_args(NetworkName)) - {"mlp"}))
+@pytest.mark.parametrize("name", sorted(set(get_args(NetworkName)) - {"mlp", "face_cnn"}))
 def test_settings_that_a_network_does_not_use_are_refused(name: NetworkName) -> None:
     with pytest.raises(ValueError, match="depth is 3"):
         NetworkConfig(name=name, depth=3)
@@ -179,6 +203,11 @@ def test_settings_that_a_network_does_not_use_are_refused(name: NetworkName) -> 
         ({"dropout": 1.0}, r"dropout is 1\.0"),
         ({"dropout": float("nan")}, "dropout is nan"),
         ({"embedding": -1}, "embedding is -1"),
+        ({"classifier": "arcface"}, "classifier is 'arcface'; use one of linear, cosine"),
+        ({"classifier": "cosine", "scale": 0.0}, r"scale is 0\.0; give a finite number above 0"),
+        ({"classifier": "cosine", "scale": math.inf}, "scale is inf"),
+        ({"classifier": "cosine", "scale": math.nan}, "scale is nan"),
+        ({"scale": 30.0}, r"scale is 30\.0, but a linear classifier does not use it"),
     ],
 )
 def test_values_out_of_range_are_refused(settings: dict[str, object], message: str) -> None:
@@ -191,6 +220,30 @@ def test_empty_images_and_single_classes_are_refused() -> None:
         build_network(NetworkConfig(), image_shape=(3, 0, 8), classes=10, seed=0)
     with pytest.raises(ValueError, match="classes is 1"):
         build_network(NetworkConfig(), image_shape=(3, 8, 8), classes=1, seed=0)
+
+
+@pytest.mark.parametrize("embedding", [0, 24])
+def test_a_cosine_classifier_is_the_only_difference_to_the_network_with_a_linear_one(embedding: int) -> None:
+    config = NetworkConfig(name="face_cnn", width=8, embedding=embedding, classifier="cosine", scale=30.0)
+    network = build_network(config, image_shape=CIFAR, classes=10, seed=0)
+    linear = build("face_cnn", embedding=embedding)
+    assert isinstance(network.classifier, CosineClassifier) and network.classifier.scale == 30.0
+    assert network.classifier.out_features == 10 and network.classifier.in_features == network.width
+    wanted = {key: value for key, value in linear.state_dict().items() if key != "classifier.bias"}
+    found = network.state_dict()
+    assert found.keys() == wanted.keys() and all(torch.equal(found[key], wanted[key]) for key in wanted)
+    with torch.no_grad():
+        embeddings = network.eval().embed(images(3))
+        assert torch.equal(network(images(3)), 30 * network.classifier.cosines(embeddings))
+
+
+def test_configurations_of_linear_classifiers_are_written_as_before_there_were_others() -> None:
+    linear = {"name": "cnn", "width": 4, "depth": 2, "dropout": 0.0, "embedding": 0}
+    assert NetworkConfig(name="cnn", width=4).to_json() == linear
+    cosine = NetworkConfig(name="cnn", width=4, classifier="cosine", scale=30.0)
+    assert cosine.to_json() == {**linear, "classifier": "cosine", "scale": 30.0}
+    for config in (NetworkConfig(name="cnn", width=4), cosine):
+        assert NetworkConfig(**config.to_json()) == config
 
 
 @pytest.mark.gpu

@@ -1,5 +1,6 @@
-"""A project of its own with a distillation of digits that trains in moments."""
+"""Projects of their own with a distillation of digits, and with one of drawn faces, that train in moments."""
 
+import contextlib
 import sys
 from collections.abc import Iterator
 from pathlib import Path
@@ -35,14 +36,54 @@ experiment = Experiment(
 '''
 
 
+FACES = '''\
+"""A tiny distillation of drawn faces: two anchors, two stages."""
+
+from dataclasses import replace
+
+from law_rl.actions import Heads, LossWeights, TeacherAnchor
+from law_rl.experiment import Experiment
+from law_rl.stage_env import StageEnvConfig
+from policies.distillation import Kd, Mixture, Rco
+from policies.evolution import EvolutionConfig
+from tests.law_rl.face.tasks import TASK
+
+experiment = Experiment(
+    name="tiny_faces",
+    task=TASK,
+    env=StageEnvConfig(
+        action=Heads(
+            teacher_anchor=TeacherAnchor(), loss_weights=LossWeights(terms=("fcd",), usual=(1.0,), most=(2.0,))
+        ),
+        warmup=1,
+    ),
+    agent=EvolutionConfig(),
+    baselines=(Kd(name="twin"), Rco(anchors=2, name="rco_2"), Mixture(name="rad", losses=(("ce", 1.0), ("rad", 2.0)))),
+)
+'''
+
+
 @pytest.fixture(scope="module")
 def kd_project(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
     """The root of a project with the experiments tiny_kd and quickstart; its teacher is kept for the module."""
+    with _project(tmp_path_factory, "tiny_kd", EXPERIMENT) as root:
+        yield root
+
+
+@pytest.fixture(scope="module")
+def face_project(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
+    """The root of a project with the experiments tiny_faces and quickstart; its teacher is kept for the module."""
+    with _project(tmp_path_factory, "tiny_faces", FACES) as root:
+        yield root
+
+
+@contextlib.contextmanager
+def _project(tmp_path_factory: pytest.TempPathFactory, name: str, experiment: str) -> Iterator[Path]:
     root = tmp_path_factory.mktemp("project")
     folder = root / "experiments"
     folder.mkdir()
     (folder / "__init__.py").touch()
-    (folder / "tiny_kd.py").write_text(EXPERIMENT, encoding="utf-8")
+    (folder / f"{name}.py").write_text(experiment, encoding="utf-8")
     quickstart = Path(__file__).parents[3] / "experiments" / "quickstart.py"
     (folder / "quickstart.py").write_bytes(quickstart.read_bytes())
     before = {name: sys.modules.pop(name) for name in list(sys.modules) if name.split(".")[0] == "experiments"}

@@ -9,7 +9,7 @@ import torch
 
 from law_rl.actor import TableActor
 from law_rl.classification.network_file import load_network
-from law_rl.commands.distill import read_losses
+from law_rl.commands.curriculum import read_losses
 from law_rl.commands.experiments import load
 from law_rl.evaluate import Follow
 from law_rl.experiment import Experiment
@@ -196,4 +196,4 @@ def test_schedules_that_do_not_fit_are_refused(kd_project: Path, experiment: Exp
 
 
 def test_losses_are_read_as_written() -> None:
-    assert read_losses(["ce=.1", "cc=1e1"]) == {"ce": 0.1, "cc": 10.0}
+    assert read_losses(["ce=.1", "cc=1e1"], ["ce", "kd", "cc"]) == {"ce": 0.1, "cc": 10.0}

@@ -1,10 +1,11 @@
-from typing import Literal
+from typing import Any, Literal
 
 import pytest
 import torch
 from torch.nn.functional import pad
 
 from law_rl.data.augment import AugmentConfig, augment
+from law_rl.data.mask_faces import mask_faces
 
 
 def candidates(image: torch.Tensor, config: AugmentConfig) -> list[torch.Tensor]:
@@ -56,6 +57,34 @@ def test_the_generator_alone_decides() -> None:
     assert torch.equal(first, augment(channels_last, config, torch.Generator().manual_seed(7)))
 
 
+@pytest.mark.parametrize("moves", [{}, {"flip": True}, {"crop": 2}, {"flip": True, "crop": 2}])
+def test_masks_are_drawn_before_the_image_is_moved(moves: dict[str, Any]) -> None:
+    images = torch.randint(0, 256, (50, 3, 12, 12), dtype=torch.uint8, generator=torch.Generator().manual_seed(0))
+    generator = torch.Generator().manual_seed(1)
+    masked = mask_faces(images, generator, 0.5)
+    expected = augment(masked, AugmentConfig(**moves), generator)
+    result = augment(images, AugmentConfig(**moves, mask=0.5), torch.Generator().manual_seed(1))
+    assert torch.equal(result, expected) and not torch.equal(masked, images)
+
+
+def test_without_masks_crops_take_their_numbers_first_and_flips_last() -> None:
+    generator = torch.Generator().manual_seed(1)
+    down, across = (torch.randint(-2, 3, (20, 1), generator=generator).flatten().tolist() for _ in range(2))
+    mirrored = (torch.rand(20, 1, generator=generator) < 0.5).flatten().tolist()
+    images = torch.randint(1, 256, (20, 1, 6, 6), dtype=torch.uint8, generator=torch.Generator().manual_seed(0))
+    config = AugmentConfig(flip=True, crop=2, padding="zeros")
+    result = augment(images, config, torch.Generator().manual_seed(1))
+    for image, augmented, row, column, flips in zip(images, result, down, across, mirrored, strict=True):
+        crop = pad(image, (2, 2, 2, 2))[:, 2 + row : 8 + row, 2 + column : 8 + column]
+        assert torch.equal(augmented, crop.flip(2) if flips else crop)
+
+
+def test_a_setting_tells_whether_it_changes_images() -> None:
+    assert not AugmentConfig().changes and not AugmentConfig(padding="zeros").changes
+    for config in (AugmentConfig(flip=True), AugmentConfig(crop=1), AugmentConfig(mask=0.1)):
+        assert config.changes
+
+
 def test_no_augmentation_returns_the_images() -> None:
     images = torch.zeros(2, 1, 3, 3)
     assert augment(images, AugmentConfig(), torch.Generator()) is images
@@ -75,7 +104,12 @@ def test_works_on_a_gpu() -> None:
 def test_wrong_settings_are_refused() -> None:
     with pytest.raises(ValueError, match="crop=-1"):
         AugmentConfig(crop=-1)
+    for mask in (-0.1, 1.1, float("nan")):
+        with pytest.raises(ValueError, match=f"mask={mask} is no share"):
+            AugmentConfig(mask=mask)
     with pytest.raises(ValueError, match="padding='wrap'"):
         AugmentConfig(padding="wrap")  # type: ignore[arg-type]
     with pytest.raises(ValueError, match="crop=3 cannot reflect an image of side 3"):
         augment(torch.zeros(1, 1, 3, 4), AugmentConfig(crop=3), torch.Generator())
+    with pytest.raises(ValueError, match="give aligned faces as uint8"):
+        augment(torch.zeros(1, 1, 4, 4), AugmentConfig(mask=0.5), torch.Generator())

@@ -82,7 +82,9 @@ def test_rows_say_what_each_stage_was_trained_under(tmp_path: Path) -> None:
         oracle.train_stage(direct(oracle))
         losses = {"ce": 0.1, "kd": 1.0 + stage, "hint": 0.01, "cc": 1.0, "rkd": 0.0, "sp": 0.0}
         accuracy = oracle.evaluate("validation")["accuracy"]
-        assert row == StageRow(stage=stage, anchor=stage / 3, weighting="linear_tanh", losses=losses, accuracy=accuracy)
+        assert row == StageRow(
+            stage=stage, anchor=stage / 3, weighting="linear_tanh", losses=losses, validation=accuracy
+        )
     assert len(rows) == 4
     assert_same(learner, oracle)
 
@@ -141,8 +143,8 @@ def test_a_loss_that_is_not_finite_is_said(tmp_path: Path) -> None:
 
 def test_stages_as_csv(tmp_path: Path) -> None:
     losses = dict.fromkeys(TERMS, 0.5)
-    rows = [StageRow(stage=k, anchor=k / 2, weighting="uniform", losses=losses, accuracy=50.25 + k) for k in range(2)]
-    write_stages(tmp_path / "stages.csv", rows)
+    rows = [StageRow(stage=k, anchor=k / 2, weighting="uniform", losses=losses, validation=50.25 + k) for k in range(2)]
+    write_stages(tmp_path / "stages.csv", rows, "accuracy")
     with (tmp_path / "stages.csv").open() as file:
         found = list(csv.DictReader(file))
     assert [(row["stage"], row["anchor"], row["validation_accuracy"]) for row in found] == [

@@ -40,7 +40,7 @@ def no_onnx(monkeypatch: pytest.MonkeyPatch) -> None:
 
 def row(stage: int = 0, anchor: float = 1.0, **losses: float) -> StageRow:
     weights = {**dict.fromkeys(TERMS, 0.0), **losses}
-    return StageRow(stage=stage, anchor=anchor, weighting="uniform", losses=weights, accuracy=50.0)
+    return StageRow(stage=stage, anchor=anchor, weighting="uniform", losses=weights, validation=50.0)
 
 
 def put(task: DistillationTask, directory: Path, *rows: StageRow, warmup: int = 0) -> tuple[ModelCard, str]:

@@ -1,6 +1,7 @@
 """Tables as people read them."""
 
 import csv
+import dataclasses
 import io
 import json
 import math
@@ -96,3 +97,12 @@ def test_all_four_files_are_written(result: TableResult, tmp_path: Path) -> None
     first = (tmp_path / "table.svg").read_text()
     write_table(tmp_path, result)
     assert (tmp_path / "table.svg").read_text() == first
+
+
+def test_gains_of_other_metrics_have_columns_of_their_own(result: TableResult) -> None:
+    shown = dataclasses.replace(result, table=dataclasses.replace(result.table, gains=("loss",)))
+    _, _, names, _, _, better, *_ = markdown(shown).splitlines()
+    assert names.endswith("| control | gain over control | gain in loss | note |")
+    assert "| kd | **+5.17 [+4.45, +5.88]** | **+0.05 [+0.04, +0.06]** |" in better
+    entries = list(csv.DictReader(io.StringIO(comma_separated(shown))))
+    assert entries[0]["gain in loss"] == "" and float(entries[1]["gain in loss"]) == pytest.approx(0.0517, abs=1e-4)

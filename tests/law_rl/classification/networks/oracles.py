@@ -17,7 +17,7 @@ def build(
     classes: int = 10,
     embedding: int = 0,
 ) -> Classifier:
-    config = NetworkConfig(name=name, width=8 if name in ("mlp", "cnn") else 128, embedding=embedding)
+    config = NetworkConfig(name=name, width=8 if name in ("mlp", "cnn", "face_cnn") else 128, embedding=embedding)
     return build_network(config, image_shape=image_shape, classes=classes, seed=seed)
 
 
@@ -43,6 +43,10 @@ def normalise(features: Tensor, norm: nn.BatchNorm2d) -> Tensor:
     centred = features - features.mean((0, 2, 3), keepdim=True)
     scaled = centred / (centred.square().mean((0, 2, 3), keepdim=True) + 1e-5).sqrt()
     return scaled * norm.weight[:, None, None] + norm.bias[:, None, None]
+
+
+def prelu(features: Tensor, slope: Tensor) -> Tensor:
+    return torch.where(features > 0, features, features * slope[:, None, None])
 
 
 def convolve(features: Tensor, layer: Conv2d, stride: int = 1) -> Tensor:

@@ -1,11 +1,21 @@
 import copy
+import math
 
 import pytest
 import torch
-from torch import nn
+from torch import Tensor, nn
 
 from law_rl.classification.networks import CounterDropout, NetworkConfig, build_network, seed_dropout
-from law_rl.classification.networks.layers import Classifier, Conv2d, GlobalAveragePool, Linear, initialise
+from law_rl.classification.networks.layers import (
+    Classifier,
+    Conv2d,
+    CosineClassifier,
+    GlobalAveragePool,
+    GlobalDepthwise,
+    Linear,
+    halved,
+    initialise,
+)
 from tests.law_rl.classification.networks.oracles import convolve, draw, images
 
 
@@ -76,3 +86,85 @@ def test_dropout_keeps_the_mean_and_is_the_identity_in_evaluation() -> None:
 def test_unseeded_dropout_says_what_to_do() -> None:
     with pytest.raises(RuntimeError, match="seed_dropout"):
         dropout_network()(images(1, (1, 4, 4)))
+
+
+def test_a_global_depthwise_convolution_weights_each_place_of_each_channel() -> None:
+    pool = GlobalDepthwise(3, (5, 4)).double()
+    draw(pool)
+    features = images(6, (3, 5, 4)).double()
+    convolution, norm, _ = pool
+    assert isinstance(convolution, Conv2d) and isinstance(norm, nn.BatchNorm2d)
+    sums = torch.einsum("nchw,chw->nc", features, convolution.weight[:, 0])
+    centred = sums - sums.mean(0)
+    expected = centred / (centred.square().mean(0) + 1e-5).sqrt() * norm.weight + norm.bias
+    torch.testing.assert_close(pool(features), expected, rtol=1e-10, atol=1e-10)
+
+
+@pytest.mark.parametrize("size", [(32, 32), (33, 47), (112, 112), (7, 5), (1, 1)])
+def test_halved_is_the_size_after_convolutions_of_stride_2(size: tuple[int, int]) -> None:
+    features = torch.zeros(1, 1, *size)
+    for times in range(5):
+        assert tuple(features.shape[2:]) == halved(size, times)
+        features = nn.functional.conv2d(features, torch.zeros(1, 1, 3, 3), stride=2, padding=1)
+
+
+def cosine_classifier(width: int = 6, classes: int = 5, scale: float = 30.0) -> CosineClassifier:
+    classifier = CosineClassifier(width, classes, scale)
+    draw(classifier)
+    return classifier
+
+
+def test_a_cosine_classifier_gives_scaled_cosines() -> None:
+    classifier, embedding = cosine_classifier(), images(4, (6, 1, 1)).flatten(1)
+    expected = torch.tensor(
+        [
+            [math.fsum(a * b for a, b in zip(x, w, strict=True)) / math.hypot(*x) / math.hypot(*w) for w in weights]
+            for weights in [classifier.weight.tolist()]
+            for x in embedding.tolist()
+        ]
+    )
+    torch.testing.assert_close(classifier.cosines(embedding).detach(), expected, rtol=0, atol=1e-6)
+    assert torch.equal(classifier(embedding), 30 * classifier.cosines(embedding))
+    some = torch.tensor([1, 4])
+    torch.testing.assert_close(classifier.cosines(embedding, some), classifier.cosines(embedding)[:, some])
+    assert classifier.bias is None and classifier.out_features == 5
+
+
+@pytest.mark.parametrize("dtype", [torch.bfloat16, torch.float16, torch.float32])
+def test_cosines_are_float32_under_autocast(dtype: torch.dtype) -> None:
+    classifier, embedding = cosine_classifier(), images(4, (6, 1, 1)).flatten(1).to(dtype).requires_grad_()
+    with torch.autocast("cpu", torch.bfloat16):
+        cosines, logits = classifier.cosines(embedding), classifier(embedding)
+    assert cosines.dtype == logits.dtype == torch.float32
+    torch.testing.assert_close(cosines, classifier.cosines(embedding.float()))
+    (gradient,) = torch.autograd.grad(logits.sum(), embedding)
+    assert gradient.dtype == dtype and gradient.any()
+
+
+@pytest.mark.parametrize("length", [0.0, 1e-30, 1e-13])
+def test_vectors_without_length_have_cosine_0_and_no_gradient(length: float) -> None:
+    classifier = cosine_classifier()
+    embedding = images(4, (6, 1, 1)).flatten(1)
+    embedding[1] *= length
+    embedding.requires_grad_()
+    with torch.no_grad():
+        classifier.weight[2] *= length
+    logits = classifier(embedding)
+    assert not logits[1].any() and not logits[:, 2].any() and logits[0, 0] != 0
+    logits.square().sum().backward()
+    for tensor, row in ((embedding, 1), (classifier.weight, 2)):
+        assert tensor.grad is not None and tensor.grad.isfinite().all()
+        assert not tensor.grad[row].any() and tensor.grad[0].any()
+
+
+def test_cosines_do_not_depend_on_lengths_and_their_gradients_are_right() -> None:
+    classifier = cosine_classifier().double()
+    embedding = images(3, (6, 1, 1)).flatten(1).double()
+    lengths = torch.tensor([[1e-9], [1.0], [1e9]], dtype=torch.float64)
+    torch.testing.assert_close(classifier.cosines(embedding * lengths), classifier.cosines(embedding))
+
+    def cosines(embedding: Tensor, weight: Tensor) -> Tensor:
+        return torch.func.functional_call(classifier, {"weight": weight}, (embedding,))
+
+    weight = classifier.weight.detach().requires_grad_()
+    assert torch.autograd.gradcheck(cosines, (embedding.requires_grad_(), weight))

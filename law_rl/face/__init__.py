@@ -1,0 +1,1 @@
+"""Face recognition: networks, losses, verification and distillation of embeddings."""

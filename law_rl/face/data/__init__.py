@@ -1,0 +1,1 @@
+"""Face data: synthetic identities, and what training and verification read."""

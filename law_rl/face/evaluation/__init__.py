@@ -1,0 +1,1 @@
+"""Evaluation of face recognition: error rates, protocols of pairs and templates, identification, intervals."""
