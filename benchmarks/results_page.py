@@ -32,6 +32,8 @@ SECTIONS = {
     "vec_env": "RayVecEnv beside SubprocVecEnv",
     "node_memory": "Data in memory once a node",
     "route_divergence": "How close a student gets to its teacher, along the route and without",
+    "face_mining": "The hardest identities of a hundred thousand",
+    "face_identify": "Identification among a million, beside faiss",
     "congruence_cost": "Correlation congruence",
     "congruence_step": "Correlation congruence in a training step",
 }

@@ -45,7 +45,6 @@ STUDENT = FaceConfig(
     stages=4,
     features=FEATURES,
     precision="bf16",
-    channels_last=True,
     losses=LOSSES,
     head=HeadConfig(name="cosface", margin=0.1),
     relation=RelationConfig(count=50),

@@ -3,7 +3,8 @@
 from law_rl.jobs import Curriculum
 from policies.distillation import Kd, Mixture, NoTeacher, Rco
 
-COUPLE = (("ce", 1.0), ("fcd", 10.0), ("rad", 100.0))
+FCD = (("ce", 1.0), ("fcd", 10.0))
+COUPLE = (*FCD, ("rad", 5.0))
 """CoupleFace's kind of mixture; the weights were chosen on validation data, see experiments/face_ablation.py."""
 
 FACES: tuple[Curriculum, ...] = (

@@ -17,7 +17,7 @@ PRODUCTS = 2**26
 """how many coarse products are held."""
 GROUP = 32
 """Of how many columns one maximum is taken: a group with a low maximum holds no candidate."""
-PIECE, PAIRS = 2**11, 2**13
+PIECE, PAIRS = 2**12, 2**13
 """How many vectors are rounded, and how many candidates multiplied in float64, at a time: enough work for threads to
 share, and little enough memory to be used again.
 """
