@@ -25,7 +25,7 @@ FEATURES = ("centre_cosine", "teacher_cosine", "margin")
 """Cosine to the own centre, cosine to the teacher's embedding, and margin to the hardest other identity."""
 
 LOSSES = FaceLossTerms(ce=1.0, fcd=10.0)
-MOST = {"ce": 4.0, "fcd": 40.0, "rad": 100.0}
+MOST = {"ce": 4.0, "kd": 4.0, "fcd": 40.0, "rad": 20.0}
 """The largest weights that the policy may give to the terms of the loss."""
 ACTION = Heads(
     sample_weights=SampleWeights(features=FEATURES),

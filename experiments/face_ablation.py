@@ -12,9 +12,10 @@ from envs.faces import face_task
 from law_rl.experiment import EvaluationConfig
 from law_rl.table import Row, Table
 from policies.distillation import FixedAnchor, Kd, Mixture, NoTeacher, Rco
-from policies.faces import COUPLE, FCD
+from policies.faces import COUPLE, FCD, KD_FCD
 
 TASK = face_task(data="lfw", features=("loss",))
+KD_FCD_RAD = (*KD_FCD, ("rad", 5.0))
 
 
 def couple(name: str, note: str, losses: tuple[tuple[str, float], ...] = COUPLE, **switches: Any) -> Row:
@@ -36,7 +37,7 @@ def with_rad(weight: float) -> tuple[tuple[str, float], ...]:
 table = Table(
     name="face_ablation",
     title="Feature consistency, mined relations and routes on faces of unseen persons (LFW, 48 x 48)",
-    metrics=("masked TAR@0.01", "TAR@0.001", "rank_1", "accuracy"),
+    metrics=("masked TAR@0.01", "TAR@0.001", "rank_1"),
     gains=("masked TAR@0.01",),
     evaluation=EvaluationConfig(seeds=5),
     rows=(
@@ -46,7 +47,7 @@ table = Table(
         couple("random", "partners drawn", partners="random"),
         couple("batch", "partners of the batch", partners="batch", count=20),
         couple("student side", "student bank, moving mean", side="student", bank="ema"),
-        couple("l2", "squared", with_rad(30.0), distance="l2"),
+        couple("l2", "squared", with_rad(50.0), distance="l2"),
         couple("smooth_l1", "", distance="smooth_l1"),
         couple("hinge", "only what looks too much alike", distance="hinge"),
         couple("hinge 0.05", "with a margin", distance="hinge", margin=0.05),
@@ -58,7 +59,8 @@ table = Table(
         couple("queue", "teacher bank, newest five", bank="queue"),
         mixture("rad alone", "no feature consistency", ce=1.0, rad=30.0),
         mixture("kd", "Hinton's, no labels", kd=1.0),
-        mixture("kd and fcd", "no labels", kd=1.0, fcd=10.0),
+        mixture("kd_fcd", "labels, Hinton's and feature consistency", **dict(KD_FCD)),
+        Row(name="kd_fcd_rad", task=TASK, curriculum=Mixture(name="kd_fcd_rad", losses=KD_FCD_RAD), over="kd_fcd"),
         mixture("cckd", "correlation congruence beside fcd", ce=1.0, fcd=10.0, cc=100.0),
         mixture("rkd", "relational distances and angles beside fcd", ce=1.0, fcd=10.0, rkd=10.0),
         mixture("ekd", "ranks among false matches beside fcd", ce=1.0, fcd=10.0, ekd=100.0),

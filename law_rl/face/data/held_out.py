@@ -1,6 +1,7 @@
 """Cutting faces by identity: which persons are trained on, and which are held out."""
 
 from collections.abc import Sequence
+from dataclasses import replace
 
 import torch
 
@@ -30,7 +31,7 @@ def split_identities(
     """Trains on all persons with at least `least` images but those held out; the targets of `faces` are persons.
 
     `validation` and `test` int64 are persons; `names` those of all. A held-out person shows the first `most` images, so
-    that none outweighs the rest. The test faces also come masked, and each training image is followed by `count` copies
+    that none outweighs the rest. These faces also come masked, and each training image is followed by `count` copies
     augmented as `copies` says, all drawn once and for all. Raises ValueError where no person is left to train on.
     """
     person = faces.targets
@@ -46,8 +47,6 @@ def split_identities(
     train = with_copies(_of(faces, identities, len(faces)), copies, count)
     labels = torch.searchsorted(identities, train.targets)
     mean, std = channel_statistics(train.images)
-    shown = _numbered(_of(faces, test, most), len(names))
-    masked = mask_faces(shown.images, torch_generator(0, "masked test faces"))
     return FaceDataset(
         name=name,
         class_names=tuple(names[person] for person in identities.tolist()),
@@ -55,8 +54,8 @@ def split_identities(
         std=std,
         far=far,
         train=Split(images=train.images, targets=labels, true_targets=labels),
-        validation=FaceSplit(faces=_numbered(_of(faces, validation, most), len(names))),
-        test=FaceSplit(faces=shown, masked=masked, protocol=protocol),
+        validation=_held_out(_of(faces, validation, most), len(names), "masked validation faces"),
+        test=replace(_held_out(_of(faces, test, most), len(names), "masked test faces"), protocol=protocol),
     )
 
 
@@ -81,6 +80,7 @@ def _of(faces: Split, persons: torch.Tensor, most: int) -> Split:
     return faces.subset(chosen)
 
 
-def _numbered(faces: Split, persons: int) -> Split:
-    """Person p as identity P + p, because training labels take the numbers below P."""
-    return Split(images=faces.images, targets=faces.targets + persons)
+def _held_out(faces: Split, persons: int, purpose: str) -> FaceSplit:
+    """Person p as identity P + p, because training labels take the numbers below P; masks are drawn by the purpose."""
+    masked = mask_faces(faces.images, torch_generator(0, purpose))
+    return FaceSplit(faces=Split(images=faces.images, targets=faces.targets + persons), masked=masked)

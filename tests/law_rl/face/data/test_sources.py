@@ -160,7 +160,7 @@ def test_drawings_need_no_file_and_stand_for_no_person() -> None:
     assert len(data.train) == (PERSONS - 5) * IMAGES and data.classes == PERSONS - 5
     assert all(name.startswith("synthetic ") for name in data.class_names)
     assert len(data.validation) == 2 * IMAGES and len(data.test) == 3 * IMAGES
-    assert data.test.masked is not None and data.validation.masked is None and data.test.protocol is None
+    assert data.test.masked is not None and data.validation.masked is not None and data.test.protocol is None
 
 
 def test_copies_are_added_to_the_training_images_alone() -> None:
