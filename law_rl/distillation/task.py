@@ -1,9 +1,9 @@
 """A distillation task: data, teacher and training in one value from which every seed's student is made."""
 
 from collections.abc import Callable
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass, field, replace
 from functools import lru_cache
-from typing import Any, cast
+from typing import Any, TypeVar, cast
 
 import torch
 
@@ -90,8 +90,23 @@ class SharedByStudents:
     groups: torch.Tensor | None
 
 
-@lru_cache(maxsize=4)
 def shared_by_students(task: DistillationTask) -> SharedByStudents:
+    """What the students of the task share; tasks whose trainings differ in nothing that a teacher sees share it too."""
+    return _shared(as_the_teacher_sees(task))
+
+
+TaskKind = TypeVar("TaskKind", bound=DistillationTask)
+
+
+def as_the_teacher_sees(task: TaskKind) -> TaskKind:
+    """The task with all of the student's training at its defaults but what the teacher's outputs depend on."""
+    kept = ("augment", "between", "temperature", "sampler", "superclasses", "device")
+    training = type(task.training)(**{name: getattr(task.training, name) for name in kept})
+    return replace(task, training=training)
+
+
+@lru_cache(maxsize=4)
+def _shared(task: DistillationTask) -> SharedByStudents:
     dataset, training = _transfer_set(task).to(task.device), task.training
     network = task.teacher.training.network
     teacher = TeacherOutputs(

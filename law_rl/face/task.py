@@ -6,7 +6,12 @@ from functools import lru_cache
 import torch
 
 from law_rl.data.dataset import normalise
-from law_rl.distillation.task import DistillationTask, SharedByStudents, shared_by_students
+from law_rl.distillation.task import (
+    DistillationTask,
+    SharedByStudents,
+    as_the_teacher_sees,
+    shared_by_students,
+)
 from law_rl.distillation.teacher_outputs import CHUNK
 from law_rl.face.data.sources import FaceDataConfig
 from law_rl.face.identity_bank import prototypes
@@ -43,10 +48,15 @@ class FaceTask(DistillationTask):
 
 @lru_cache(maxsize=4)
 def _relations(task: FaceTask) -> Relations:
-    shared = shared_by_students(task)
-    dataset = shared.dataset
-    known = prototypes(converged_embeddings(shared), dataset.train.targets, dataset.classes)
+    known = _prototypes(as_the_teacher_sees(task))
     return Relations(prototypes=known, partners=_partners(known, task.training.relation))
+
+
+@lru_cache(maxsize=4)
+def _prototypes(task: FaceTask) -> torch.Tensor:
+    shared = shared_by_students(task)
+    train = shared.dataset.train
+    return prototypes(converged_embeddings(shared), train.targets, shared.dataset.classes)
 
 
 def converged_embeddings(shared: SharedByStudents) -> torch.Tensor:

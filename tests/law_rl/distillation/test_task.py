@@ -49,7 +49,7 @@ def teachers(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
     folder = tmp_path_factory.mktemp("teachers")
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv(TEACHERS, str(folder))
-        task_module.shared_by_students.cache_clear()
+        task_module._shared.cache_clear()
         yield folder
 
 
@@ -116,7 +116,7 @@ def test_the_teacher_is_trained_once_and_told_of(teachers: Path, monkeypatch: py
 def test_outputs_on_inputs_that_stay_the_same_are_made_once() -> None:
     learner = TASK.learner(0)
     passes: list[int] = []
-    task_module.shared_by_students.cache_clear()
+    task_module._shared.cache_clear()
     fresh = TASK.learner(0)
     fresh.teacher._network(1).body.register_forward_pre_hook(lambda body, inputs: passes.append(len(inputs[0])))
     while fresh.stage < fresh.stages:
@@ -128,7 +128,7 @@ def test_outputs_on_inputs_that_stay_the_same_are_made_once() -> None:
 def test_a_large_set_is_forwarded_batch_by_batch_with_the_same_result(monkeypatch: pytest.MonkeyPatch) -> None:
     kept = TASK.learner(0)
     monkeypatch.setattr(task_module, "WHOLE_SET_BYTES", 4 * kept.dataset.train.images.numel() - 1)
-    task_module.shared_by_students.cache_clear()
+    task_module._shared.cache_clear()
     anew = TASK.learner(0)
     assert kept.teacher._inputs is not None and anew.teacher._inputs is None
     for learner in (kept, anew):
@@ -136,7 +136,7 @@ def test_a_large_set_is_forwarded_batch_by_batch_with_the_same_result(monkeypatc
             learner.train_stage(BASELINE)
     for one, other in zip(kept.network.parameters(), anew.network.parameters(), strict=True):
         torch.testing.assert_close(one, other, rtol=1e-4, atol=1e-5)
-    task_module.shared_by_students.cache_clear()
+    task_module._shared.cache_clear()
 
 
 @pytest.mark.parametrize("augment", [AugmentConfig(crop=1), AugmentConfig(flip=True), AugmentConfig(mask=0.5)])
@@ -278,3 +278,11 @@ def test_missing_data_is_named(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) 
     missing = replace(TASK, data=DataConfig(name="cifar10", root=str(tmp_path)))
     with pytest.raises(FileNotFoundError, match="cifar10"):
         missing.learner(0)
+
+
+def test_students_that_differ_in_their_own_training_share_the_teacher() -> None:
+    own = trained(TASK, epochs=8, losses=LossTerms(ce=1.0), network=replace(TASK.training.network, width=3))
+    first, other = TASK.learner(0), own.learner(0)
+    assert first.teacher is other.teacher and first.dataset.train.images is other.dataset.train.images
+    assert trained(TASK, temperature=TASK.training.temperature + 1).learner(0).teacher is not first.teacher
+    assert trained(TASK, augment=AugmentConfig(flip=True)).learner(0).teacher is not first.teacher

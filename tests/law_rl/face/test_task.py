@@ -41,7 +41,12 @@ TASK = FaceTask(
 
 def forget() -> None:
     """What the process has kept of data and teachers."""
-    for kept in (sources._load, distillation_task.shared_by_students, task_module._relations):
+    for kept in (
+        sources._load,
+        distillation_task._shared,
+        task_module._relations,
+        task_module._prototypes,
+    ):
         kept.cache_clear()
 
 
