@@ -63,7 +63,7 @@ table = Table(
         Row(name="kd_fcd_rad", task=TASK, curriculum=Mixture(name="kd_fcd_rad", losses=KD_FCD_RAD), over="kd_fcd"),
         mixture("cckd", "correlation congruence beside fcd", ce=1.0, fcd=10.0, cc=100.0),
         mixture("rkd", "relational distances and angles beside fcd", ce=1.0, fcd=10.0, rkd=10.0),
-        mixture("ekd", "ranks among false matches beside fcd", ce=1.0, fcd=10.0, ekd=100.0),
+        mixture("ekd", "ranks among false matches beside fcd", ce=1.0, fcd=10.0, ekd=0.1),
         *(Row(name=f"rco_{n}", task=TASK, curriculum=Rco(anchors=n, name=f"rco_{n}"), over="fcd") for n in (2, 4)),
         Row(name="early", task=TASK, curriculum=FixedAnchor(position=0.5, name="early"), over="fcd", note="anchor 0.5"),
     ),

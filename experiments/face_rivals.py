@@ -1,6 +1,6 @@
 """The learned curriculum of face_search beside the best fixed directive and random search, on real faces.
 
-The searches take 95 trainings each, twins among them. The fixed directive is the best of about thirty on validation
+The searches take 75 trainings each, twins among them. The fixed directive is the best of about thirty on validation
 faces, three trainings each. Then every row trains on unseen seeds.
 """
 

@@ -11,6 +11,6 @@ experiment = Experiment(
     task=face_task(data="lfw"),
     env=StageEnvConfig(action=ACTION, warmup=WARMUP, pool=5),
     agent=EvolutionConfig(population=10),
-    search=SearchConfig(episodes=90),
+    search=SearchConfig(episodes=70),
     baselines=FACES,
 )
