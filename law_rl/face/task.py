@@ -9,6 +9,7 @@ from law_rl.data.dataset import normalise
 from law_rl.distillation.task import DistillationTask, SharedByStudents, shared_by_students
 from law_rl.distillation.teacher_outputs import CHUNK
 from law_rl.face.data.sources import FaceDataConfig
+from law_rl.face.ida.crowding import crowding
 from law_rl.face.identity_bank import prototypes
 from law_rl.face.learner import FaceConfig
 from law_rl.face.mining import hardest_identities
@@ -45,8 +46,14 @@ class FaceTask(DistillationTask):
 def _relations(task: FaceTask) -> Relations:
     shared = shared_by_students(task)
     dataset = shared.dataset
-    known = prototypes(converged_embeddings(shared), dataset.train.targets, dataset.classes)
-    return Relations(prototypes=known, partners=_partners(known, task.training.relation))
+    embeddings, targets = converged_embeddings(shared), dataset.train.targets
+    known = prototypes(embeddings, targets, dataset.classes)
+    wanted = "crowding" in task.training.features
+    return Relations(
+        prototypes=known,
+        partners=_partners(known, task.training.relation),
+        crowding=crowding(embeddings, targets, known) if wanted else None,
+    )
 
 
 def converged_embeddings(shared: SharedByStudents) -> torch.Tensor:

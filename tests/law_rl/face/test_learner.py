@@ -393,6 +393,10 @@ REFUSED: dict[str, tuple[Callable[[], Any], str]] = {
         lambda: make(features=("teacher_cosine",)),
         "features names teacher_cosine, and this training has no teacher: leave it out",
     ),
+    "crowds that a teacher sees": (
+        lambda: make(features=("loss", "crowding")),
+        "features names crowding, and this training has no teacher: leave it out",
+    ),
     "terms of a teacher": (
         lambda: make().train_stage(Directive(losses={"rad": 1.0})),
         "the directive weights the loss 'rad', which this training has not",
