@@ -29,6 +29,7 @@ from law_rl.commands.arguments import (
 )
 from law_rl.commands.distillation_arguments import AnchorsCommand, DistillCommand, TeacherCommand
 from law_rl.commands.face_arguments import (
+    FaceAlignCommand,
     FaceDistillCommand,
     FaceEmbedCommand,
     FaceEvaluateCommand,
@@ -119,6 +120,7 @@ def run_command(command: Command, overrides: Sequence[str]) -> None:
             | FaceEmbedCommand()
             | FaceEvaluateCommand()
             | FaceIdentifyCommand()
+            | FaceAlignCommand()
         ):
             from law_rl.commands import face
 

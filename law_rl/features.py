@@ -16,7 +16,8 @@ EPSILON = 1e-5
 @dataclass(frozen=True, kw_only=True)
 class Batch:
     """One batch after its forward pass: cross-entropies [B] in nats, logits [B, C], targets [B], and where the host has
-    them ids [B], the teacher's logits [B, C], and the cosine of the student's embedding and the teacher's [B].
+    them ids [B], the teacher's logits [B, C], the cosine of the student's embedding and the teacher's [B], and how
+    crowded each face's neighbourhood is [B].
     """
 
     losses: torch.Tensor
@@ -25,6 +26,7 @@ class Batch:
     ids: torch.Tensor | None = None
     teacher_logits: torch.Tensor | None = None
     teacher_cosine: torch.Tensor | None = None
+    crowding: torch.Tensor | None = None
 
 
 def _standardise(values: torch.Tensor) -> torch.Tensor:
@@ -101,6 +103,15 @@ def _teacher_cosine(batch: Batch) -> torch.Tensor:
     return _standardise(batch.teacher_cosine.float())
 
 
+def _crowding(batch: Batch) -> torch.Tensor:
+    if batch.crowding is None:
+        raise ValueError(
+            "crowding says how alike a teacher finds a face and others' faces: give crowding, or leave it out of the "
+            "features where it is not known"
+        )
+    return _standardise(batch.crowding.float())
+
+
 STATELESS: dict[str, Callable[[Batch], torch.Tensor]] = {
     "loss": _loss,
     "entropy": _entropy,
@@ -115,7 +126,9 @@ AGAINST_TEACHER: dict[str, Callable[[Batch], torch.Tensor]] = {
     "teacher_confidence": _teacher_confidence,
     "teacher_cosine": _teacher_cosine,
 }
-_IN_BATCH = STATELESS | AGAINST_TEACHER
+WITH_TEACHER: dict[str, Callable[[Batch], torch.Tensor]] = {**AGAINST_TEACHER, "crowding": _crowding}
+"""What only a training with a teacher knows; those of AGAINST_TEACHER want its answer on every batch."""
+_IN_BATCH = STATELESS | WITH_TEACHER
 Quantity = Literal["loss", "confidence", "agreement"]
 Norm = Literal["all", "class", "none"]
 REMEMBERING: dict[str, tuple[Quantity, Norm]] = {

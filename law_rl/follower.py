@@ -54,13 +54,15 @@ class Follower:
         ids: torch.Tensor | None = None,
         teacher_logits: torch.Tensor | None = None,
         teacher_cosine: torch.Tensor | None = None,
+        crowding: torch.Tensor | None = None,
     ) -> torch.Tensor:
         """Sample weights [B] of this step's batch, in [0, 2], detached.
 
         losses: cross-entropies [B] in nats; logits [B, C]; targets: int64 [B]; lr: this step's learning rate; ids:
         int64 [B], the samples' places in the training set, wanted by features that remember single samples;
         teacher_logits [B, C] and teacher_cosine [B], the cosine of the student's embedding and the teacher's, wanted by
-        features that compare with a teacher.
+        features that compare with a teacher; crowding [B], `law_rl.face.ida.crowding` of the samples, wanted by the
+        feature of this name.
         """
         weigher = self._weigher or self._build(logits.shape[1])
         weigher.set_rule(self.directive(lr=lr).weighting)
@@ -73,6 +75,7 @@ class Follower:
             ids=ids,
             teacher_logits=teacher_logits,
             teacher_cosine=teacher_cosine,
+            crowding=crowding,
         )
         weights = weigher.weights(batch)
         return torch.ones_like(own) if weights is None else weights.clone()

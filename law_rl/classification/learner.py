@@ -18,7 +18,7 @@ from law_rl.data.batches import epoch_batches, epoch_order
 from law_rl.data.dataset import Split, normalise
 from law_rl.data.retrieval import RetrievalSplit
 from law_rl.data.training_data import TrainingData
-from law_rl.features import AGAINST_TEACHER, Batch, Features, check_feature_names
+from law_rl.features import WITH_TEACHER, Batch, Features, check_feature_names
 from law_rl.learner import Directive, Snapshot, SplitName, StageReport
 from law_rl.observation import StageView
 from law_rl.stage_weights import StageWeights
@@ -94,7 +94,7 @@ class ClassificationLearner:
         self.dataset = dataset.to(config.device)
         self.stages, self.stage = config.stages, 0
         self.feature_names = config.features
-        against = [name for name in config.features if name in AGAINST_TEACHER and not self.anchors]
+        against = [name for name in config.features if name in WITH_TEACHER and not self.anchors]
         if against:
             raise ValueError(f"features names {against[0]}, and this training has no teacher: leave it out")
         self._per_epoch = len(self._draw_batches(0))

@@ -3,6 +3,7 @@
 from collections.abc import Sequence
 
 from law_rl.commands.face_arguments import (
+    FaceAlignCommand,
     FaceCommand,
     FaceDistillCommand,
     FaceEmbedCommand,
@@ -35,3 +36,7 @@ def run(command: FaceCommand, overrides: Sequence[str]) -> None:
             from law_rl.commands.face_identify import identify_faces
 
             identify_faces(command)
+        case FaceAlignCommand():
+            from law_rl.commands.face_align import align
+
+            align(command)

@@ -21,6 +21,7 @@ Rates = Mapping[str, Interval]
 class Results:
     """Systems with their `rates` in percent, and in points their paired `differences` to the first system, where they
     were scored on the same images; accuracies by `folds` of sets of listed pairs; and rates of pairs of `templates`.
+    `pairs` says which pairs the systems were scored on.
     """
 
     systems: Mapping[str, System]
@@ -28,6 +29,7 @@ class Results:
     differences: Mapping[str, Rates]
     folds: Sequence[tuple[str, FoldAccuracy]] = field(default_factory=tuple)
     templates: Mapping[str, float] | None = None
+    pairs: str = "all pairs of images"
 
 
 def measure(systems: Mapping[str, System], fars: Sequence[float], *, paired: bool) -> Results:
@@ -85,13 +87,15 @@ def print_results(console: Console, results: Results) -> None:
 
 
 def _rates_table(results: Results) -> Table:
-    table = _table("all pairs of images, in percent [95 % interval over persons]", ["", *results.systems])
+    table = _table(f"{results.pairs}, in percent [95 % interval over persons]", ["", *results.systems])
     systems = results.systems.values()
     for name, kind in (("persons", "identities"), ("genuine pairs", "genuine"), ("impostor pairs", "impostor")):
         table.add_row(name, *(f"{len(getattr(system.scores, kind)):,}" for system in systems))
     for metric in next(iter(results.rates.values())):
         table.add_row(metric, *(str(rates[metric]) for rates in results.rates.values()))
-    table.add_row("rank_1", *("" if system.rank_1 is None else f"{system.rank_1:.2f}" for system in systems))
+    ranks = [system.rank_1 for system in systems]
+    if any(rank is not None for rank in ranks):
+        table.add_row("rank_1", *("" if rank is None else f"{rank:.2f}" for rank in ranks))
     return table
 
 

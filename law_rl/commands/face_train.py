@@ -20,7 +20,7 @@ from law_rl.face.embedder_files import NAME, put_out
 from law_rl.face.learner import FaceConfig, FaceLearner, FaceLossTerms
 from law_rl.face.model_card import FaceCard
 from law_rl.face.task import FaceTask
-from law_rl.features import AGAINST_TEACHER
+from law_rl.features import WITH_TEACHER
 from law_rl.learner import BASELINE
 from law_rl.progress import Progress
 from law_rl.run import choose_directory
@@ -75,9 +75,9 @@ def face_task(experiment: Experiment) -> FaceTask:
 
 
 def by_labels_alone(training: FaceConfig) -> FaceConfig:
-    """The training with the loss over the labels alone, without features that compare with a teacher."""
+    """The training with the loss over the labels alone, without features that need a teacher."""
     nothing = {term.name: 0.0 for term in fields(FaceLossTerms)}
-    features = tuple(name for name in training.features if name not in AGAINST_TEACHER)
+    features = tuple(name for name in training.features if name not in WITH_TEACHER)
     return replace(training, losses=FaceLossTerms(**(nothing | {"ce": 1.0})), features=features or ("loss",))
 
 

@@ -35,6 +35,7 @@ WITHOUT_LOGITS = (
     "label_prior",
     "teacher_confidence",
     "teacher_cosine",
+    "crowding",
 )
 """Features that do not look at the student's logits of all classes."""
 

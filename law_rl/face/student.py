@@ -1,10 +1,10 @@
 """The face student: learns from labels by a margin softmax, and from a teacher by CoupleFace's terms and others."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import torch
 
-from law_rl.classification.learner import copy_tree
+from law_rl.classification.learner import Objective, copy_tree
 from law_rl.data.training_data import TrainingData
 from law_rl.distillation.learner import DistillationLearner, Student
 from law_rl.distillation.teacher_outputs import TeacherOutput, TeacherOutputs
@@ -19,11 +19,13 @@ from law_rl.learner import Snapshot
 @dataclass(frozen=True, kw_only=True, eq=False)
 class Relations:
     """What a teacher knows of the training identities: prototypes float32 [C, D] of unit length, and for each identity
-    the partners int64 [C, K] that it is related with; None where partners come from the batch.
+    the partners int64 [C, K] that it is related with; None where partners come from the batch. `crowding` float32 [N]
+    says how crowded each training image's neighbourhood is; None where no feature asks.
     """
 
     prototypes: torch.Tensor
     partners: torch.Tensor | None
+    crowding: torch.Tensor | None = None
 
 
 class FaceStudent(FaceLearner, DistillationLearner):
@@ -56,6 +58,13 @@ class FaceStudent(FaceLearner, DistillationLearner):
         if self._related is not None:
             self._bank.update(*self._related)  # only now: the backward pass reads the bank
         return trained
+
+    def _objective(self, inputs: torch.Tensor, targets: torch.Tensor, ids: torch.Tensor) -> Objective:
+        objective = super()._objective(inputs, targets, ids)
+        if self._relations.crowding is None:
+            return objective
+        crowding = self._relations.crowding.index_select(0, ids)
+        return replace(objective, batch=replace(objective.batch, crowding=crowding))
 
     def _distill(
         self, losses: torch.Tensor, student: Student, teacher: TeacherOutput, targets: torch.Tensor

@@ -14,6 +14,7 @@ from law_rl.distillation.task import (
 )
 from law_rl.distillation.teacher_outputs import CHUNK
 from law_rl.face.data.sources import FaceDataConfig
+from law_rl.face.ida.crowding import crowding
 from law_rl.face.identity_bank import prototypes
 from law_rl.face.learner import FaceConfig
 from law_rl.face.mining import hardest_identities
@@ -49,7 +50,12 @@ class FaceTask(DistillationTask):
 @lru_cache(maxsize=4)
 def _relations(task: FaceTask) -> Relations:
     known = _prototypes(as_the_teacher_sees(task))
-    return Relations(prototypes=known, partners=_partners(known, task.training.relation))
+    wanted = "crowding" in task.training.features
+    return Relations(
+        prototypes=known,
+        partners=_partners(known, task.training.relation),
+        crowding=_crowding(task, known) if wanted else None,
+    )
 
 
 @lru_cache(maxsize=4)
@@ -57,6 +63,11 @@ def _prototypes(task: FaceTask) -> torch.Tensor:
     shared = shared_by_students(task)
     train = shared.dataset.train
     return prototypes(converged_embeddings(shared), train.targets, shared.dataset.classes)
+
+
+def _crowding(task: FaceTask, known: torch.Tensor) -> torch.Tensor:
+    shared = shared_by_students(task)
+    return crowding(converged_embeddings(shared), shared.dataset.train.targets, known)
 
 
 def converged_embeddings(shared: SharedByStudents) -> torch.Tensor:

@@ -35,6 +35,20 @@ def write_face_report(
     Where all systems were scored on the same persons, a second table holds the paired differences to the first system.
     Raises ValueError without a system or a FAR, and where scores lack pairs of a kind.
     """
+    outcome, parts = comparison(systems, fars, replicates=replicates, seed=seed)
+    parts.append(_distributions(systems))
+    if folds:
+        parts.append(_folds(folds))
+    write_page(path, title, outcome, parts)
+
+
+def comparison(
+    systems: Mapping[str, PairScores], fars: Sequence[float], *, replicates: int, seed: int
+) -> tuple[str, list[str]]:
+    """A sentence, and sections as HTML: rates with intervals, paired differences where there are, and error curves.
+
+    Raises ValueError as `write_face_report` does.
+    """
     if not systems or not fars:
         raise ValueError(f"{len(systems)} systems and {len(fars)} false accept rates: give at least one of each.")
     curves = face_plots.curves(systems)
@@ -43,11 +57,13 @@ def write_face_report(
     samples = {
         name: bootstrap(scores, statistics, replicates=replicates, seed=seed) for name, scores in systems.items()
     }
-    parts = [_metrics(samples), _differences(samples), _error_curves(curves, fars), _distributions(systems)]
-    if folds:
-        parts.append(_folds(folds))
-    body = "\n".join(part for part in parts if part)
     outcome = f"Genuine pairs accepted at a false accept rate of {100 * min(fars):g} %: {_tars(curves, min(fars))}."
+    return outcome, [_metrics(samples), _differences(samples), _error_curves(curves, fars)]
+
+
+def write_page(path: Path, title: str, outcome: str, parts: Sequence[str]) -> None:
+    """Writes the sections as one HTML file, without those that are empty."""
+    body = "\n".join(part for part in parts if part)
     page = PAGE.substitute(title=escape(title), style=STYLE, outcome=escape(outcome), body=body)
     write_atomic(path, page.encode())
 

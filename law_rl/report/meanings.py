@@ -42,6 +42,10 @@ MEANINGS: dict[str, Meaning] = {
     "teacher_cosine": Meaning(
         clause="how close its embedding is now to the teacher's (cosine), against its batch", axis=_STD
     ),
+    "crowding": Meaning(
+        clause="how alike the teacher finds the face and its most alike other persons (mean cosine), against its batch",
+        axis=_STD,
+    ),
     "own_loss": Meaning(clause="a running mean of its own loss, against all training samples", axis=_STD),
     "own_loss_in_class": Meaning(
         clause="a running mean of its own loss, against all training samples with the same label", axis=_STD

@@ -133,6 +133,7 @@ def test_an_episode_goes_on_from_a_snapshot(env: StageEnv) -> None:
     [
         TeacherAnchor(),
         SampleWeights(features=("loss", "teacher_cosine")),
+        SampleWeights(features=("crowding",)),
         LossWeights(terms=("fcd",), usual=(LOSSES.fcd,), most=(LOSSES.fcd + 1,)),
     ],
 )

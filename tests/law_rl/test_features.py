@@ -11,11 +11,11 @@ from torch.nn import functional
 
 from law_rl.counters import torch_generator
 from law_rl.features import (
-    AGAINST_TEACHER,
     EPSILON,
     FEATURE_NAMES,
     REMEMBERING,
     STATELESS,
+    WITH_TEACHER,
     Batch,
     Features,
     SampleMemory,
@@ -38,7 +38,15 @@ def batch(seed: int, size: int = 12) -> Batch:
     losses = torch.nn.functional.cross_entropy(logits, targets, reduction="none")
     teacher = torch.randn(size, CLASSES, generator=generator) * 3
     cosine = torch.rand(size, generator=generator) * 2 - 1
-    return Batch(losses=losses, logits=logits, targets=targets, ids=ids, teacher_logits=teacher, teacher_cosine=cosine)
+    return Batch(
+        losses=losses,
+        logits=logits,
+        targets=targets,
+        ids=ids,
+        teacher_logits=teacher,
+        teacher_cosine=cosine,
+        crowding=torch.rand(size, generator=generator) * 2 - 1,
+    )
 
 
 def mean(values: list[float]) -> float:
@@ -98,6 +106,11 @@ def teacher_cosine(b: Batch) -> list[float]:
     return standardised(b.teacher_cosine.tolist())
 
 
+def crowding(b: Batch) -> list[float]:
+    assert b.crowding is not None
+    return standardised(b.crowding.tolist())
+
+
 def of_teacher(b: Batch) -> list[list[float]]:
     assert b.teacher_logits is not None
     return softmax(b.teacher_logits.tolist())
@@ -123,6 +136,7 @@ ORACLES: dict[str, Callable[[Batch], list[float]]] = {
     "teacher_divergence": teacher_divergence,
     "teacher_confidence": teacher_confidence,
     "teacher_cosine": teacher_cosine,
+    "crowding": crowding,
 }
 
 
@@ -131,7 +145,7 @@ def stateless(name: str, b: Batch) -> torch.Tensor:
 
 
 def test_every_stateless_feature_has_an_oracle() -> None:
-    assert {*STATELESS, *AGAINST_TEACHER} == set(ORACLES)
+    assert {*STATELESS, *WITH_TEACHER} == set(ORACLES)
 
 
 def test_a_student_that_equals_its_teacher_is_at_no_distance() -> None:
@@ -147,14 +161,15 @@ def test_a_student_that_equals_its_teacher_is_at_no_distance() -> None:
         ("teacher_divergence", "teacher_logits", "compares with a teacher"),
         ("teacher_confidence", "teacher_logits", "compares with a teacher"),
         ("teacher_cosine", "teacher_cosine", "compares embeddings with a teacher's"),
+        ("crowding", "crowding", "says how alike a teacher finds a face and others' faces"),
     ],
 )
 def test_a_feature_against_a_teacher_asks_for_what_it_compares_with(name: str, wanted: str, why: str) -> None:
     with pytest.raises(ValueError, match=f"{name} {why}: give {wanted}, or leave it out of the") as raised:
         stateless(name, replace(batch(0), **{wanted: None}))  # type: ignore[arg-type]
     assert "\n" not in str(raised.value)
-    (other,) = {"teacher_logits", "teacher_cosine"} - {wanted}
-    assert len(stateless(name, replace(batch(0), **{other: None}))) == 12  # type: ignore[arg-type]
+    others = dict.fromkeys({"teacher_logits", "teacher_cosine", "crowding"} - {wanted})
+    assert len(stateless(name, replace(batch(0), **others))) == 12  # type: ignore[arg-type]
 
 
 def test_the_cosine_to_the_centre_does_not_depend_on_the_scale_of_the_classifier() -> None:
@@ -193,8 +208,9 @@ def test_features_of_the_batch_are_finite(losses: list[float], scale: float, see
         targets=torch.randint(0, CLASSES, (len(losses),), generator=generator),
         teacher_logits=torch.randn(len(losses), CLASSES, generator=generator) * scale,
         teacher_cosine=torch.rand(len(losses), generator=generator) * 2 - 1,
+        crowding=torch.rand(len(losses), generator=generator) * 2 - 1,
     )
-    for name in (*STATELESS, *AGAINST_TEACHER):
+    for name in (*STATELESS, *WITH_TEACHER):
         assert bool(stateless(name, b).isfinite().all()), name
 
 

@@ -23,14 +23,14 @@ from law_rl.distillation.route import Route
 from law_rl.distillation.teacher import TeacherConfig, train_route
 from law_rl.distillation.teacher_outputs import TeacherOutputs
 from law_rl.evaluate import Follow
-from law_rl.features import AGAINST_TEACHER, FEATURE_NAMES
+from law_rl.features import FEATURE_NAMES, WITH_TEACHER
 from law_rl.learner import BASELINE, Directive
 from law_rl.observation import FOLLOWER, LAW_STATE
 
 SAMPLES, CLASSES, BATCH, EPOCHS, STAGES, SEED = 50, 3, 8, 5, 4, 7
 STEPS = 35  # seven batches an epoch: stages end within epochs
 DECAY = 0.7
-OWN_FEATURES = tuple(name for name in FEATURE_NAMES if name not in AGAINST_TEACHER)
+OWN_FEATURES = tuple(name for name in FEATURE_NAMES if name not in WITH_TEACHER)
 Network = torch.nn.Sequential
 
 
@@ -449,6 +449,7 @@ def test_without_a_head_of_sample_weights_all_weigh_one() -> None:
     [
         ("teacher_confidence", "teacher_confidence compares with a teacher: give teacher_logits"),
         ("teacher_cosine", "teacher_cosine compares embeddings with a teacher's: give teacher_cosine"),
+        ("crowding", "crowding says how alike a teacher finds a face and others' faces: give crowding"),
     ],
 )
 def test_what_a_feature_compares_with_is_asked_for(feature: str, message: str) -> None:

@@ -117,6 +117,7 @@ def test_the_training_alone_is_that_of_its_learner(face_project: Path, tmp_path:
     assert "network.onnx is left out: writing network.onnx needs" in error and not (run / "network.onnx").exists()
     training = by_labels_alone(replace(TASK.training, epochs=4))
     assert training.features == ("centre_cosine",) and training.losses.fcd == 0 and training.losses.ce == 1
+    assert by_labels_alone(replace(TASK.training, features=("crowding", "margin"))).features == ("margin",)
     learner = training.learner(TASK.dataset, 7)
     validation = []
     while learner.stage < learner.stages:

@@ -19,6 +19,7 @@ from law_rl.face.data.face_dataset import FaceDataset
 from law_rl.face.data.held_out import split_identities
 from law_rl.face.data.pair_set import PairSet
 from law_rl.face.data.synthetic import SyntheticConfig, synthetic_faces
+from law_rl.face.ida.crowding import crowding
 from law_rl.face.identity_bank import prototypes
 from law_rl.face.learner import FaceConfig, FaceLossTerms
 from law_rl.face.mining import hardest_identities
@@ -77,17 +78,19 @@ def teacher_network(device: str = "cpu") -> Classifier:
     return build_network(NETWORK, image_shape=(1, SIDE, SIDE), classes=CLASSES, seed=0, device=device)
 
 
-def relations(teacher: TeacherOutputs, config: RelationConfig, device: str = "cpu") -> Relations:
-    """What the converged teacher knows of the identities."""
+def relations(teacher: TeacherOutputs, config: RelationConfig, device: str = "cpu", crowded: bool = True) -> Relations:
+    """What the converged teacher knows of the identities, and of the images where `crowded`."""
     data = faces().to(device)
     inputs = normalise(data.train.images, data.mean, data.std)
-    known = prototypes(teacher.of_anchor(len(teacher.route) - 1, inputs).embedding, data.train.targets, CLASSES)
+    embeddings = teacher.of_anchor(len(teacher.route) - 1, inputs).embedding
+    known = prototypes(embeddings, data.train.targets, CLASSES)
     partners = None
     if config.partners == "hardest":
         partners = hardest_identities(known, config.count)
     elif config.partners == "random":
         partners = random_partners(CLASSES, config.count, seed=0).to(device)
-    return Relations(prototypes=known, partners=partners)
+    found = crowding(embeddings, data.train.targets, known) if crowded else None
+    return Relations(prototypes=known, partners=partners, crowding=found)
 
 
 def student(route: Route, losses: dict[str, float] | None = None, *, seed: int = SEED, **changes: Any) -> FaceStudent:
@@ -101,7 +104,9 @@ def student(route: Route, losses: dict[str, float] | None = None, *, seed: int =
         route, lambda: teacher_network(config.device), config.device, between=config.between, inputs=inputs
     )
     groups = None if config.sampler == "shuffled" else data.train.targets
-    return FaceStudent(config, data, seed, teacher, groups, relations(teacher, config.relation, config.device))
+    crowded = "crowding" in config.features
+    known = relations(teacher, config.relation, config.device, crowded)
+    return FaceStudent(config, data, seed, teacher, groups, known)
 
 
 Curriculum = Callable[[int], Directive]

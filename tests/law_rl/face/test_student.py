@@ -222,6 +222,38 @@ def test_training_is_a_plain_loop_in_which_weights_act_on_single_samples(
         torch.testing.assert_close(one.detach().double(), other.detach(), rtol=2e-3, atol=2e-4)
 
 
+# Crowding
+
+
+def test_a_batch_brings_the_crowding_of_its_images_by_the_converged_teacher(make: Make, route: Route) -> None:
+    learner = make({"ce": 1.0}, features=("crowding", "loss"))
+    learner._direct(Directive(anchor=0.0))
+    ids = torch.tensor([3, 40, 0, 17])
+    objective = learner._objective(learner._batch_inputs(ids, 0), learner.dataset.train.targets[ids], ids)
+    oracle = Oracle(learner, route)
+    labels, embedded = learner.dataset.train.targets, functional.normalize(oracle.teach(route, LAST))
+    expected = [
+        sum(float(oracle.entries[k] @ embedded[i]) for k in range(CLASSES) if k != labels[i]) / (CLASSES - 1)
+        for i in ids.tolist()
+    ]
+    assert objective.batch.crowding is not None
+    assert objective.batch.crowding.tolist() == pytest.approx(expected, abs=1e-5)
+    assert objective.batch.teacher_logits is None, "of a loss over labels alone the teacher is not asked again"
+    assert make()._relations.crowding is None
+
+
+def test_samples_are_weighted_by_their_crowding(make: Make) -> None:
+    """With a twin whose faces are all equally crowded."""
+    rule = LinearTanh(features=("crowding",), weights=(0.8,), bias=0.0, gain=1.0)
+    learner, even, uniform = (make(COUPLEFACE, features=("crowding",)) for _ in range(3))
+    assert learner._relations.crowding is not None
+    even._relations = replace(even._relations, crowding=torch.ones_like(learner._relations.crowding))
+    weighted, flat = (train(each, lambda stage: Directive(weighting=rule)) for each in (learner, even))
+    assert not same_networks(weighted, flat)
+    for one, other in zip(flat._parameters, train(uniform)._parameters, strict=True):
+        torch.testing.assert_close(one, other, rtol=1e-4, atol=1e-5)
+
+
 # The Learner contract
 
 SETTINGS: dict[str, dict[str, Any]] = {
@@ -240,6 +272,7 @@ SETTINGS: dict[str, dict[str, Any]] = {
         "head": HeadConfig(name="adaface"),
         "relation": RelationConfig(count=2, bank="queue", side="student", queue=2, positives=True),
         "between": "mixed",
+        "features": ("crowding", "centre_cosine"),
     },
     "batch": {"relation": RelationConfig(count=4, partners="batch", side="student", distance="hinge")},
     "by identity, queue, bf16": {
@@ -456,17 +489,17 @@ def test_what_the_learner_offers_is_what_actions_may_set(make: Make) -> None:
 
 
 def test_a_follower_weights_the_same_batches_as_the_learner(make: Make) -> None:
-    head = SampleWeights(features=PLAIN.features, gain=1.0)
+    head = SampleWeights(features=(*PLAIN.features, "crowding"), gain=1.0)
     generator = torch_generator(1, "test policy")
     actor = MlpActor(
-        weights=(torch.randn(6, len(FOLLOWER), generator=generator), torch.randn(4, 6, generator=generator)),
-        biases=(torch.randn(6, generator=generator), torch.randn(4, generator=generator)),
+        weights=(torch.randn(6, len(FOLLOWER), generator=generator), torch.randn(5, 6, generator=generator)),
+        biases=(torch.randn(6, generator=generator), torch.randn(5, generator=generator)),
         activation="tanh",
     )
     followed = Schedule(
         action=head, actor=actor, stages=3, warmup=0, memory_decay=PLAIN.memory_decay, observation=FOLLOWER
     )
-    learner = make(COUPLEFACE)
+    learner = make(COUPLEFACE, features=head.features)
     seen: list[tuple[Batch, torch.Tensor]] = []
     weigh = learner._weigher.weights
 
@@ -486,6 +519,7 @@ def test_a_follower_weights_the_same_batches_as_the_learner(make: Make) -> None:
             targets=batch.targets,
             lr=learning_rate(PLAIN.optimiser, step / len(seen)),
             teacher_cosine=batch.teacher_cosine,
+            crowding=batch.crowding,
         )
         assert torch.equal(given, weights)
     assert torch.cat([weights for _, weights in seen]).std() > 0.01

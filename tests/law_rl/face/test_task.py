@@ -29,6 +29,7 @@ from law_rl.face.relation_config import RelationConfig
 from law_rl.face.student import FaceStudent
 from law_rl.face.task import FaceTask
 from law_rl.learner import BASELINE, Directive
+from law_rl.weighting import LinearTanh
 from tests.law_rl.face.students import NARROW, NETWORK, PLAIN, TEACHER, equal, same_bits, same_networks, train
 
 DATA = FaceDataConfig(image_size=16, least=2, validation_identities=2, test_identities=3, far=0.1)
@@ -122,6 +123,17 @@ def test_relations_are_those_of_the_converged_teacher(partners: Any) -> None:
     }[partners]
     assert equal(relations.partners, expected)
     assert task.learner(1)._relations is relations
+
+
+def test_crowding_is_computed_once_and_where_a_feature_asks() -> None:
+    task = trained(TASK, features=("crowding", "loss"))
+    learner = task.learner(0)
+    assert learner._relations.crowding is not None and TASK.learner(0)._relations.crowding is None
+    assert learner._relations.crowding.shape == learner.dataset.train.targets.shape
+    assert task.learner(1)._relations is learner._relations and learner.fork()._relations is learner._relations
+    rule = LinearTanh(features=("crowding",), weights=(0.5,), bias=0.0)
+    by_rule = train(learner, lambda stage: Directive(weighting=rule))
+    assert not same_networks(by_rule, train(task.learner(0)))
 
 
 # Copies and fixed inputs

@@ -1,4 +1,6 @@
-from law_rl.distillation.learner import TERMS
+from dataclasses import fields
+
+from law_rl.face.learner import FaceLossTerms
 from law_rl.features import AGAINST_TEACHER, FEATURE_NAMES, REMEMBERING
 from law_rl.report.meanings import LOSSES, MEANINGS
 
@@ -11,5 +13,5 @@ def test_every_feature_has_a_meaning_and_a_place_on_paper() -> None:
     assert {name for name, meaning in MEANINGS.items() if meaning.reach == 1} == bounded
 
 
-def test_every_term_of_distillation_has_a_meaning() -> None:
-    assert set(LOSSES) == set(TERMS)
+def test_every_term_of_distillation_and_of_faces_has_a_meaning() -> None:
+    assert set(LOSSES) == {term.name for term in fields(FaceLossTerms)}
