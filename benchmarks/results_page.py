@@ -33,6 +33,8 @@ SECTIONS = {
     "node_memory": "Data in memory once a node",
     "route_divergence": "How close a student gets to its teacher, along the route and without",
     "face_mining": "The hardest identities of a hundred thousand",
+    "score_alignment": "Scores aligned by inter-class neighbours",
+    "alignment_cost": "What aligning scores costs",
     "face_identify": "Identification among a million, beside faiss",
     "congruence_cost": "Correlation congruence",
     "congruence_step": "Correlation congruence in a training step",

@@ -7,8 +7,13 @@ import pytest
 
 HELPERS = (
     "__init__",
+    "alignment_faces",
+    "alignment_methods",
+    "alignment_statistics",
+    "alignment_tables",
     "anchor_students",
     "black_box",
+    "degradations",
     "divergence_tables",
     "population",
     "processes",
