@@ -1,6 +1,6 @@
 """Learn how to distil a face recogniser, on synthetic drawings that stand for no person: no file is needed.
 
-About three minutes on two CPU cores, the teacher included.
+Some minutes on two CPU cores, the teacher included.
 """
 
 from envs.faces import ACTION, WARMUP, face_task
