@@ -25,7 +25,7 @@ Embed = Callable[[Tensor], Tensor]
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
-class HeldOut:
+class Views:
     """Embeddings float32 [N, D] of the same faces in each condition, of `identities` int64 [N]."""
 
     conditions: Mapping[Condition, Tensor]
@@ -34,19 +34,18 @@ class HeldOut:
 
 @dataclass(frozen=True, kw_only=True, eq=False)
 class Embedded:
-    """One network's embeddings: the reference faces [R, D] of `reference_identities` int64 [R], who are in no other
-    part, the generated ones [V, D], and those of validation and test.
+    """One network's embeddings: the reference faces, whose persons are in no other part, the generated ones [V, D], and
+    those of validation and test.
     """
 
-    reference: Tensor
-    reference_identities: Tensor
+    reference: Views
     virtual: Tensor
-    validation: HeldOut
-    test: HeldOut
+    validation: Views
+    test: Views
 
     def __post_init__(self) -> None:
         for part in (self.validation, self.test):
-            check_disjoint_candidates(part.identities, self.reference_identities)
+            check_disjoint_candidates(part.identities, self.reference.identities)
 
 
 def plain_training_faces(task: FaceTask) -> tuple[Tensor, Tensor]:
@@ -74,23 +73,24 @@ def embedded(task: FaceTask, seed: int, generator: Generator, candidates: int) -
     assert isinstance(dataset, FaceDataset)
     images, identities = plain_training_faces(task)
     return Embedded(
-        reference=embed(images),
-        reference_identities=identities,
+        reference=_views(images, identities, embed, "degraded reference faces"),
         virtual=virtual_candidates(generator, embed, candidates, 0, image_shape=dataset.image_shape),
         validation=_held_out(dataset.validation, embed, "degraded validation faces"),
         test=_held_out(dataset.test, embed, "degraded test faces"),
     )
 
 
-def _held_out(split: FaceSplit, embed: Embed, purpose: str) -> HeldOut:
-    images = split.faces.images
+def _held_out(split: FaceSplit, embed: Embed, purpose: str) -> Views:
+    return _views(split.faces.images, split.faces.targets, embed, purpose)
+
+
+def _views(images: Tensor, identities: Tensor, embed: Embed, purpose: str) -> Views:
     degraded = {
         condition: degrade(images, condition, torch_generator(0, purpose, number, device=str(images.device)))
         for number, condition in enumerate(get_args(Condition))
     }
-    return HeldOut(
-        conditions={condition: embed(changed) for condition, changed in degraded.items()},
-        identities=split.faces.targets,
+    return Views(
+        conditions={condition: embed(changed) for condition, changed in degraded.items()}, identities=identities
     )
 
 

@@ -11,7 +11,7 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from benchmarks.alignment_faces import Embedded, HeldOut
+from benchmarks.alignment_faces import Embedded, Views
 from benchmarks.degradations import Condition
 from law_rl.face.evaluation.pairs import PairScores, directions, similarities
 from law_rl.face.ida.aligner import METHODS
@@ -22,9 +22,10 @@ from law_rl.face.ida.operators import OPERATORS
 from law_rl.face.ida.statistics import NeighbourStatistics
 from law_rl.face.ida.support import GAMMA, SupportConfig
 
-EstimatorName = Literal["gallery", "virtual", "learned"]
+EstimatorName = Literal["gallery", "alike", "virtual", "learned"]
+"""References as they are, references in the condition of the faces that are compared, generated faces, and none."""
 Part = Literal["validation", "test"]
-ESTIMATORS: tuple[EstimatorName, ...] = ("gallery", "virtual", "learned")
+ESTIMATORS: tuple[EstimatorName, ...] = ("gallery", "alike", "virtual", "learned")
 
 SUPPORTS = (
     *(SupportConfig(count=count) for count in (5, 20, 100)),
@@ -152,7 +153,7 @@ class Network:
         self.faces, self._seed = faces, seed
         self._pairs: dict[Part, AllPairs] = {}
         self._cosines: dict[tuple[Part, Condition], Tensor] = {}
-        self._estimators: dict[tuple[EstimatorName, SupportConfig], Estimator] = {}
+        self._estimators: dict[tuple[EstimatorName, SupportConfig, Condition], Estimator] = {}
         self._statistics: dict[tuple[EstimatorName, SupportConfig, Part, Condition], NeighbourStatistics] = {}
 
     def cosines(self, part: Part, condition: Condition) -> PairScores:
@@ -184,23 +185,26 @@ class Network:
         key = estimator, support, part, condition
         if key not in self._statistics:
             embeddings = self._held_out(part).conditions[condition]
-            self._statistics[key] = self.estimator(estimator, support).statistics(embeddings)
+            self._statistics[key] = self.estimator(estimator, support, condition).statistics(embeddings)
         return self._statistics[key]
 
-    def estimator(self, name: EstimatorName, support: SupportConfig) -> Estimator:
-        if (name, support) not in self._estimators:
-            self._estimators[name, support] = self._fitted(name, support)
-        return self._estimators[name, support]
+    def estimator(self, name: EstimatorName, support: SupportConfig, condition: Condition = "plain") -> Estimator:
+        """`condition` is that of the faces asked about, which matters to references alike."""
+        key = name, support, condition if name == "alike" else "plain"
+        if key not in self._estimators:
+            self._estimators[key] = self._fitted(*key)
+        return self._estimators[key]
 
-    def _fitted(self, name: EstimatorName, support: SupportConfig) -> Estimator:
-        faces = self.faces
+    def _fitted(self, name: EstimatorName, support: SupportConfig, condition: Condition) -> Estimator:
+        reference, virtual = self.faces.reference, self.faces.virtual
         match name:
-            case "gallery":
-                return GalleryEstimator(faces.reference, support)
+            case "gallery" | "alike":
+                return GalleryEstimator(reference.conditions[condition], support)
             case "virtual":
-                return GalleryEstimator(faces.virtual, support)
+                return GalleryEstimator(virtual, support)
             case "learned":
-                return LearnedEstimator.fit(faces.reference, faces.reference_identities, support, seed=self._seed)
+                faces = reference.conditions["plain"]
+                return LearnedEstimator.fit(faces, reference.identities, support, seed=self._seed)
 
     def _pair_cosines(self, part: Part, condition: Condition) -> Tensor:
         if (part, condition) not in self._cosines:
@@ -208,5 +212,5 @@ class Network:
             self._cosines[part, condition] = similarities(rows, rows)[pairs.first, pairs.second]
         return self._cosines[part, condition]
 
-    def _held_out(self, part: Part) -> HeldOut:
+    def _held_out(self, part: Part) -> Views:
         return self.faces.validation if part == "validation" else self.faces.test

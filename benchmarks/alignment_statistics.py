@@ -41,15 +41,9 @@ def estimators(network: Network, condition: Condition, method: Method, setting: 
     gallery, virtual, learned = (
         network.statistics(name, support, "test", condition) for name in ("gallery", "virtual", "learned")
     )
-    faces = network.faces
-    known = support_statistics(
-        faces.reference,
-        faces.reference,
-        support,
-        identities=faces.reference_identities,
-        candidate_identities=faces.reference_identities,
-    )
-    guessed = network.estimator("virtual", support).statistics(faces.reference)
+    faces, identities = network.faces.reference.conditions["plain"], network.faces.reference.identities
+    known = support_statistics(faces, faces, support, identities=identities, candidate_identities=identities)
+    guessed = network.estimator("virtual", support).statistics(faces)
     compared = {
         "gallery": gallery,
         "constant": constant(known, len(gallery)),

@@ -18,7 +18,7 @@ import tyro
 from benchmarks.alignment_faces import embedded, face_generator, gan_config
 from benchmarks.alignment_methods import Method, Network, Setting, methods
 from benchmarks.alignment_statistics import estimators, spread
-from benchmarks.alignment_tables import COSINE, DEFAULT, FARS, PEER, TUNED, report
+from benchmarks.alignment_tables import ALIKE, COSINE, DEFAULT, FARS, PEER, TUNED, report
 from benchmarks.degradations import Condition
 from benchmarks.running import bar
 from benchmarks.tables import RESULTS, Kept
@@ -108,7 +108,7 @@ def chosen(validations: Sequence[Mapping[str, Any]]) -> Choice:
 
 def on_test_faces(network: Network, choice: Choice, text: str, *, replicates: int | None) -> dict[str, Any]:
     """What test faces give, each kind of scores once; without `replicates` no bootstrap."""
-    compared = methods()
+    compared = [label for label, method in methods().items() if method.estimator != "alike"]
     cosine = network.cosines("test", "plain")
     baseline = None if replicates is None else _bootstrap(cosine, replicates)
     rates, gains = {COSINE: percentages(cosine.genuine, cosine.impostor, FARS)}, {}
@@ -136,11 +136,15 @@ def on_test_faces(network: Network, choice: Choice, text: str, *, replicates: in
 
 
 def in_condition(network: Network, choice: Choice, condition: Condition) -> dict[str, Any]:
-    """The cosine, the default with the settings for plain faces and for this condition's, and the peer."""
+    """The cosine, the default with the settings for plain faces and for this condition's, the same with references
+    in this condition, and the peer.
+    """
+    operator = choice.method(choice.default)[0].name
     scores = {
         COSINE: network.cosines("test", condition),
         DEFAULT: network.aligned("test", condition, *choice.method(choice.default)),
         TUNED: network.aligned("test", condition, *choice.method(choice.default, condition)),
+        ALIKE: network.aligned("test", condition, *choice.method(f"{operator}, alike", condition)),
         PEER: network.aligned("test", condition, *choice.method(PEER)),
     }
     rates = {name: percentages(each.genuine, each.impostor, FARS) for name, each in scores.items()}

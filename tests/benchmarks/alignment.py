@@ -5,7 +5,7 @@ from typing import get_args
 import torch
 from torch import Tensor
 
-from benchmarks.alignment_faces import Embedded, HeldOut
+from benchmarks.alignment_faces import Embedded, Views
 from benchmarks.degradations import Condition
 from law_rl.counters import torch_generator
 
@@ -23,20 +23,18 @@ def drawn(persons: int, images: int, purpose: str, seed: int, first: int = 0) ->
 
 def embedded_faces(seed: int = 0) -> Embedded:
     """120 references, 60 virtual candidates; 12 persons of 4 images in each held-out part, other ones."""
-    reference, identities = drawn(30, 4, "reference", seed)
     return Embedded(
-        reference=reference,
-        reference_identities=identities,
+        reference=views("reference", seed, 0, persons=30),
         virtual=drawn(60, 1, "virtual", seed)[0],
-        validation=held_out("validation", seed, 100),
-        test=held_out("test", seed, 200),
+        validation=views("validation", seed, 100),
+        test=views("test", seed, 200),
     )
 
 
-def held_out(purpose: str, seed: int, first: int) -> HeldOut:
-    plain, identities = drawn(PERSONS, IMAGES, purpose, seed, first)
+def views(purpose: str, seed: int, first: int, *, persons: int = PERSONS) -> Views:
+    plain, identities = drawn(persons, IMAGES, purpose, seed, first)
     conditions = {
         condition: plain + 0.3 * number * torch.randn(plain.shape, generator=torch_generator(seed, purpose, number))
         for number, condition in enumerate(get_args(Condition))
     }
-    return HeldOut(conditions=conditions, identities=identities)
+    return Views(conditions=conditions, identities=identities)

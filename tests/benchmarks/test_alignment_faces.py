@@ -49,7 +49,7 @@ def test_a_network_embeds_every_part_in_every_condition(task: FaceTask, monkeypa
     faces = embedded(task, 3, generated, 11)  # type: ignore[arg-type]
     dataset, embed = task.dataset, embeds[0]
     assert faces.virtual.shape == (11, 8) and len(faces.virtual.unique(dim=0)) == 11
-    assert torch.equal(faces.reference, embed(dataset.train.images))
+    assert torch.equal(faces.reference.conditions["plain"], embed(dataset.train.images))
     for part, split in ((faces.validation, dataset.validation), (faces.test, dataset.test)):
         assert list(part.conditions) == list(get_args(Condition))
         assert torch.equal(part.conditions["plain"], embed(split.faces.images))
@@ -79,7 +79,7 @@ def test_networks_follow_the_directive_and_see_the_same_degraded_images(
 def test_shared_identities_are_refused() -> None:
     faces = embedded_faces()
     with pytest.raises(ValueError, match="identity 205 is among the candidates"):
-        replace(faces, reference_identities=faces.reference_identities.clone().fill_(205))
+        replace(faces, reference=replace(faces.reference, identities=faces.reference.identities.clone().fill_(205)))
 
 
 def test_a_generator_is_trained_once_and_kept(task: FaceTask, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -25,7 +25,7 @@ def assert_same(ours: PairScores, theirs: PairScores) -> None:
 
 
 def test_every_operator_meets_every_estimator_and_every_peer_is_there() -> None:
-    assert len(COMPARED) == 3 * len(OPERATORS) + len(NORMS)
+    assert len(COMPARED) == 4 * len(OPERATORS) + len(NORMS)
     assert [label for label in COMPARED if label.endswith("learned")] == [f"{name}, learned" for name in OPERATORS]
     shift, learned, peer = (
         COMPARED[name].settings for name in ("shift, virtual", "log_ratio, learned", "csls, gallery")
@@ -50,7 +50,7 @@ def test_aligned_scores_are_those_of_the_aligner(name: str) -> None:
     support = SupportConfig(rule="all") if name in ("z_norm", "t_norm", "s_norm") else SMALL
     setting = Setting(support=support, beta=0.3)
     pairs = AllPairs.of(faces.test.identities)
-    aligner = ScoreAligner(method=name, support=support, beta=0.3).fit(faces.reference)
+    aligner = ScoreAligner(method=name, support=support, beta=0.3).fit(faces.reference.conditions["plain"])
     embeddings = faces.test.conditions["masked"]
     expected = pairs.scores(aligner.align_pairs(embeddings, torch.stack([pairs.first, pairs.second], 1)))
     assert_same(Network(faces, 0).aligned("test", "masked", COMPARED[f"{name}, gallery"], setting), expected)
@@ -62,7 +62,9 @@ def test_estimators_take_their_own_faces() -> None:
     pairs = AllPairs.of(faces.test.identities)
     rows = torch.stack([pairs.first, pairs.second], 1)
     virtual = ScoreAligner(support=SMALL).fit(faces.virtual)
-    learned = ScoreAligner(support=SMALL, estimator="learned").fit(faces.reference, faces.reference_identities, seed=5)
+    learned = ScoreAligner(support=SMALL, estimator="learned").fit(
+        faces.reference.conditions["plain"], faces.reference.identities, seed=5
+    )
     for estimator, aligner in (("virtual", virtual), ("learned", learned)):
         expected = pairs.scores(aligner.align_pairs(faces.test.conditions["plain"], rows))
         assert_same(network.aligned("test", "plain", COMPARED[f"shift, {estimator}"], setting), expected)

@@ -56,7 +56,7 @@ def test_a_constant_is_the_mean() -> None:
 def test_spread_is_over_images_and_impostor_pairs() -> None:
     faces = embedded_faces()
     embeddings = torch.nn.functional.normalize(faces.test.conditions["dark"]).double()
-    mu = support_statistics(embeddings, faces.reference, SUPPORT).mean.double().numpy()
+    mu = support_statistics(embeddings, faces.reference.conditions["plain"], SUPPORT).mean.double().numpy()
     impostor, sums = [], []
     for first in range(len(mu)):
         for second in range(first + 1, len(mu)):
@@ -82,17 +82,12 @@ def test_estimators_are_measured_against_the_gallery() -> None:
 
 def test_no_person_is_in_the_own_support_set_of_what_estimators_are_fitted_to() -> None:
     faces = embedded_faces()
+    reference, identities = faces.reference.conditions["plain"], faces.reference.identities
     network, setting = Network(faces, 0), Setting(support=SUPPORT)
-    known = support_statistics(
-        faces.reference,
-        faces.reference,
-        SUPPORT,
-        identities=faces.reference_identities,
-        candidate_identities=faces.reference_identities,
-    )
+    known = support_statistics(reference, reference, SUPPORT, identities=identities, candidate_identities=identities)
     true = network.statistics("gallery", SUPPORT, "test", "plain").mean
     found = estimators(network, "plain", methods()["shift, gallery"], setting)
-    guessed = network.estimator("virtual", SUPPORT).statistics(faces.reference)
+    guessed = network.estimator("virtual", SUPPORT).statistics(reference)
     line = on_lines(network.statistics("virtual", SUPPORT, "test", "plain"), guessed, known).mean
     assert found["constant"]["rmse"] == pytest.approx(float((true - known.mean.mean()).square().mean().sqrt()))
     assert found["virtual, line fitted"]["rmse"] == pytest.approx(float((true - line).square().mean().sqrt()))

@@ -9,7 +9,7 @@ from torch import Tensor
 from law_rl.face.evaluation.pairs import similarities
 from law_rl.face.ida.statistics import NeighbourStatistics
 
-ROWS, COLUMNS = 1024, 512
+ROWS, COLUMNS = 1024, 2048
 """The size of a tile: as many scores as stay in a processor's cache until they are aligned."""
 
 Alignment = Callable[[Tensor, NeighbourStatistics, NeighbourStatistics], Tensor]

@@ -23,6 +23,8 @@ BATCH, RATE = 256, 1e-3
 
 EPOCHS, PATIENCE = 200, 20
 """The most epochs, and after how many without a better one the fit stops."""
+NOISY = 4
+"""How many noisy copies of each reference are learned from too: a few thousand references say little of a sphere."""
 HELD_OUT = 0.1
 """The share of the identities by whose faces epochs are compared."""
 
@@ -44,16 +46,16 @@ class LearnedEstimator:
     ) -> Self:
         """Fits to reference faces [N, D] of `identities` int64 [N], on their device.
 
-        The statistics of each over the faces of all other identities, N^2 cosines, are learned by smooth L1. One in
-        ten identities is held out to compare epochs: the best is kept, and the fit stops where none is better. Draws
-        come from `seed`. Raises what `support_statistics` raises, and ValueError for an `epochs` below 1.
+        The statistics of each, and of copies with noise of its own length, over the faces of all other identities are
+        learned by smooth L1. One in ten identities is held out to compare epochs: the best is kept, and the fit stops
+        where none is better. Draws come from `seed`. Raises what `support_statistics` raises, and ValueError for an
+        `epochs` below 1.
         """
         if epochs < 1:
             raise ValueError(f"epochs is {epochs}: give at least 1 ({EPOCHS} is usual)")
-        known = support_statistics(
-            embeddings, embeddings, config, identities=identities, candidate_identities=identities
-        )
-        inputs, targets, held_out = _inputs(embeddings), _targets(known), _held_out(identities, seed)
+        inputs, persons = _with_noise(_inputs(embeddings), seed), identities.repeat(1 + NOISY)
+        known = support_statistics(inputs, embeddings, config, identities=persons, candidate_identities=identities)
+        targets, held_out = _targets(known), _held_out(persons, seed)
         network = _Network(inputs.shape[1])
         draw_weights(network, seed, "learned statistics")
         network.location.copy_(targets[~held_out].mean(0))
@@ -150,6 +152,13 @@ def _step(network: _Network, optimiser: torch.optim.Optimizer, inputs: Tensor, t
 
 def _inputs(embeddings: Tensor) -> Tensor:
     return directions(embeddings.detach(), "embeddings").float()
+
+
+def _with_noise(faces: Tensor, seed: int) -> Tensor:
+    """Directions [N, D], then NOISY copies of them, each with a Gaussian of length 1 added: [(1 + NOISY) N, D]."""
+    generator = torch_generator(seed, "learned statistics noise", device=str(faces.device))
+    noise = torch.randn(NOISY, *faces.shape, generator=generator, device=faces.device) / faces.shape[1] ** 0.5
+    return torch.cat([faces, _inputs((faces + noise).flatten(0, 1))])
 
 
 def _targets(known: NeighbourStatistics) -> Tensor:
