@@ -13,7 +13,16 @@ from law_rl.statistics import Interval, mean_interval
 Tests = Sequence[Mapping[str, Any]]
 Settings = Mapping[Condition, Mapping[str, str]]
 
-COSINE, DEFAULT, TUNED, ALIKE, PEER = "cosine", "default", "tuned", "tuned, alike", "as_norm, gallery"
+COSINE, DEFAULT, TUNED, ALIKE = "cosine", "default", "tuned", "tuned, alike"
+PEER, PEER_ALIKE = "as_norm, gallery", "as_norm, alike"
+CONDITION_GAINS = {
+    DEFAULT: "default",
+    TUNED: "tuned",
+    ALIKE: "tuned, alike",
+    PEER: "as_norm",
+    PEER_ALIKE: "as_norm, alike",
+}
+"""What is compared in every condition, with its words."""
 FARS = (0.01, 0.001)
 MAIN, STRICT = "TAR@0.01", "TAR@0.001"
 RATES = (MAIN, STRICT, "EER")
@@ -36,7 +45,7 @@ CONDITIONS = (
     "others, by chance. References stay as they are, but for `alike`, where they are spoilt likewise. mu is the mean "
     "cosine of an image to its support set, its std is over images, and its correlation that of a pair's mean mu with "
     "the cosine over impostor pairs. TAR@0.01 in per cent and gains in points; `tuned` has the settings that are best "
-    "on validation faces in the same condition."
+    "on validation faces in the same condition; as_norm has those for plain ones."
 )
 ESTIMATORS = (
     "How well an image's mu is known from other sources than the references, and what the default gains with them: "
@@ -157,7 +166,7 @@ def conditions_table(tests: Tests) -> str:
     rows = []
     for condition in tests[0]["conditions"]:
         cosine = mean_interval([test["conditions"][condition]["rates"][COSINE][MAIN] for test in tests]).mean
-        gains = [signed(gain(tests, MAIN, "conditions", condition, name)) for name in (DEFAULT, TUNED, ALIKE, PEER)]
+        gains = [signed(gain(tests, MAIN, "conditions", condition, name)) for name in CONDITION_GAINS]
         strict = signed(gain(tests, STRICT, "conditions", condition, DEFAULT))
         rows.append(
             (
@@ -171,7 +180,7 @@ def conditions_table(tests: Tests) -> str:
             )
         )
     header = ("images", "std of mu", "std of impostor cosines", "correlation", "cosine")
-    return markdown_table((*header, DEFAULT, TUNED, ALIKE, "as_norm", f"default, {STRICT}"), rows)
+    return markdown_table((*header, *CONDITION_GAINS.values(), f"default, {STRICT}"), rows)
 
 
 def differences(tests: Tests) -> str:
@@ -192,17 +201,11 @@ def _spread(tests: Tests, condition: str, name: str) -> float:
 def robustness(tests: Tests) -> str:
     """Where the gain is largest; the paper's claim would have it on mixed images."""
     words = []
-    named = {
-        DEFAULT: "the default",
-        TUNED: "the tuned default",
-        ALIKE: "the same with references alike",
-        PEER: "as_norm",
-    }
-    for name, text in named.items():
+    for name, text in CONDITION_GAINS.items():
         gains = {c: gain(tests, MAIN, "conditions", c, name) for c in tests[0]["conditions"]}
         best = max(gains, key=lambda condition: gains[condition].mean)
         lost = [condition for condition, found in gains.items() if found.high < 0]
-        words.append(f"{text} on {best} images ({signed(gains[best])}; loses on {', '.join(lost) or 'none'})")
+        words.append(f"`{text}` on {best} images ({signed(gains[best])}; loses on {', '.join(lost) or 'none'})")
     return f"Gains are largest for {', for '.join(words)}. The aim was: on mixed images."
 
 

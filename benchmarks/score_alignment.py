@@ -6,7 +6,7 @@ with few pixels, dark, masked and mixed. Finished parts are kept in `results/sco
 """
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import lru_cache
 from pathlib import Path
 from statistics import mean
@@ -18,7 +18,7 @@ import tyro
 from benchmarks.alignment_faces import embedded, face_generator, gan_config
 from benchmarks.alignment_methods import Method, Network, Setting, methods
 from benchmarks.alignment_statistics import estimators, spread
-from benchmarks.alignment_tables import ALIKE, COSINE, DEFAULT, FARS, PEER, TUNED, report
+from benchmarks.alignment_tables import ALIKE, COSINE, DEFAULT, FARS, PEER, PEER_ALIKE, TUNED, report
 from benchmarks.degradations import Condition
 from benchmarks.running import bar
 from benchmarks.tables import RESULTS, Kept
@@ -137,15 +137,17 @@ def on_test_faces(network: Network, choice: Choice, text: str, *, replicates: in
 
 def in_condition(network: Network, choice: Choice, condition: Condition) -> dict[str, Any]:
     """The cosine, the default with the settings for plain faces and for this condition's, the same with references
-    in this condition, and the peer.
+    in this condition, and the peer with both kinds of references.
     """
     operator = choice.method(choice.default)[0].name
+    peer, setting = choice.method(PEER)
     scores = {
         COSINE: network.cosines("test", condition),
         DEFAULT: network.aligned("test", condition, *choice.method(choice.default)),
         TUNED: network.aligned("test", condition, *choice.method(choice.default, condition)),
         ALIKE: network.aligned("test", condition, *choice.method(f"{operator}, alike", condition)),
-        PEER: network.aligned("test", condition, *choice.method(PEER)),
+        PEER: network.aligned("test", condition, peer, setting),
+        PEER_ALIKE: network.aligned("test", condition, replace(peer, estimator="alike"), setting),
     }
     rates = {name: percentages(each.genuine, each.impostor, FARS) for name, each in scores.items()}
     return {"rates": rates, "spread": spread(network, condition, choice.method(choice.default)[1].support)}

@@ -188,7 +188,7 @@ class FaceAlignCommand:
     """Which reference faces are a face's neighbours: the --count nearest, those in the upper --quantile of its cosines,
     those within --delta of the nearest, or all; default as is usual for the method, top_k for IDA's."""
     count: int | None = None
-    """Neighbours by top_k; default 20, of as_norm 300, of csls 10."""
+    """Neighbours by top_k; default 20, of shift 5, of as_norm 300, of csls 10."""
     quantile: float | None = None
     """Of a face's cosines, from 0 to 1, from which on others are neighbours by quantile; default 0.99."""
     delta: float | None = None
@@ -199,7 +199,7 @@ class FaceAlignCommand:
     """At most so many neighbours by quantile and near; default 200."""
     gamma: float | None = None
     """The sharpness of log_ratio's softmax; default 16."""
-    beta: float = 1.0
+    beta: float = 0.5
     """How far shift and one_sided go, from 0, the plain cosine."""
     seed: int = 0
     """Draws the training of the learned estimator."""

@@ -58,11 +58,11 @@ def test_aligned_scores_are_those_of_the_aligner(name: str) -> None:
 
 def test_estimators_take_their_own_faces() -> None:
     faces = embedded_faces()
-    network, setting = Network(faces, 5), Setting(support=SMALL)
+    network, setting = Network(faces, 5), Setting(support=SMALL, beta=1.0)
     pairs = AllPairs.of(faces.test.identities)
     rows = torch.stack([pairs.first, pairs.second], 1)
-    virtual = ScoreAligner(support=SMALL).fit(faces.virtual)
-    learned = ScoreAligner(support=SMALL, estimator="learned").fit(
+    virtual = ScoreAligner(support=SMALL, beta=1.0).fit(faces.virtual)
+    learned = ScoreAligner(support=SMALL, beta=1.0, estimator="learned").fit(
         faces.reference.conditions["plain"], faces.reference.identities, seed=5
     )
     for estimator, aligner in (("virtual", virtual), ("learned", learned)):

@@ -9,6 +9,7 @@ from benchmarks.alignment_tables import (
     COSINE,
     DEFAULT,
     PEER,
+    PEER_ALIKE,
     TUNED,
     differences,
     effect,
@@ -44,6 +45,7 @@ def network(
                 TUNED: rates(cosine + 2 * more + noise),
                 ALIKE: rates(cosine + 0.5 * more),
                 PEER: rates(cosine + peer),
+                PEER_ALIKE: rates(cosine + peer),
             },
             "spread": {"mu": 0.05, "impostor": 0.1, "correlation": 0.25},
         }
@@ -113,9 +115,9 @@ def test_how_much_statistics_differ() -> None:
 
 def test_the_condition_of_the_largest_gain_is_named() -> None:
     text = robustness(networks())
-    assert "the default on mixed images (+3.01" in text and "loses on dark)" in text
-    assert "as_norm on plain images (+0.50 [+0.50, +0.50]; loses on none)" in text
-    assert "the tuned default on dark images" in robustness(networks(gains={"plain": 1.0, "dark": 2.0, "mixed": 0.5}))
+    assert "`default` on mixed images (+3.01" in text and "loses on dark)" in text
+    assert "`as_norm` on plain images (+0.50 [+0.50, +0.50]; loses on none)" in text
+    assert "`tuned` on dark images" in robustness(networks(gains={"plain": 1.0, "dark": 2.0, "mixed": 0.5}))
 
 
 def test_a_loss_is_one_that_excludes_zero() -> None:

@@ -258,7 +258,7 @@ def test_flags_of_the_support_set_say_what_is_usual() -> None:
     doc = (Path(__file__).parents[3] / "law_rl" / "commands" / "face_arguments.py").read_text()
     for name in ("count", "quantile", "delta", "least", "most", "gamma"):
         assert getattr(command, name) is None and f"default {getattr(usual, name):g}" in doc
-    assert METHODS["as_norm"][0].count == 300 and METHODS["csls"][0].count == 10
+    assert METHODS["shift"][0].count == 5 and METHODS["as_norm"][0].count == 300 and METHODS["csls"][0].count == 10
 
 
 @pytest.mark.parametrize(

@@ -174,7 +174,7 @@ def test_a_step_on_cuda_agrees_and_waits_for_nothing(name: HeadName) -> None:
     cosines, targets, norms = draw(12, 4)
     expected = build_head(HeadConfig(name=name))(cosines, targets, norms)
     head = build_head(HeadConfig(name=name)).cuda()
-    batch = [tensor.cuda() for tensor in (cosines.requires_grad_(), targets, norms)]
+    batch = [cosines.cuda().requires_grad_(), targets.cuda(), norms.cuda()]
     torch.cuda.synchronize()
     torch.cuda.set_sync_debug_mode("error")
     try:
