@@ -38,6 +38,10 @@ SECTIONS = {
     "face_identify": "Identification among a million, beside faiss",
     "congruence_cost": "Correlation congruence",
     "congruence_step": "Correlation congruence in a training step",
+    "entropy_coding": "What the entropy coding of an image costs",
+    "codec_rivals": "Coding images, beside CompressAI",
+    "codec_ablation": "What each module of the codec is worth",
+    "codec_fuzz": "Damaged image files",
 }
 
 

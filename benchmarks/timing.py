@@ -1,11 +1,15 @@
-"""Timings that other work on the machine disturbs little: rounds that take turns, the least of each kept."""
+"""Timings that other work on the machine disturbs little: rounds that take turns, the least or the median of each."""
 
 import time
 from collections.abc import Callable, Mapping
+from statistics import median
 
 from benchmarks.running import bar
 
 ROUNDS = 7
+
+Cases = Mapping[str, Callable[[], float]]
+"""What prepares itself and returns the seconds of its measured part, by name."""
 
 
 def seconds(work: Callable[[], object]) -> float:
@@ -15,12 +19,21 @@ def seconds(work: Callable[[], object]) -> float:
     return time.perf_counter() - start
 
 
-def least(cases: Mapping[str, Callable[[], float]], text: str, rounds: int = ROUNDS) -> dict[str, float]:
-    """For each case, which prepares itself and returns the seconds of its measured part, the least over the rounds."""
+def least(cases: Cases, text: str, rounds: int = ROUNDS) -> dict[str, float]:
+    """For each case the least seconds over the rounds."""
+    return {name: min(values) for name, values in _in_turns(cases, text, rounds).items()}
+
+
+def medians(cases: Cases, text: str, rounds: int = ROUNDS) -> dict[str, float]:
+    """For each case the median of the seconds over the rounds."""
+    return {name: median(values) for name, values in _in_turns(cases, text, rounds).items()}
+
+
+def _in_turns(cases: Cases, text: str, rounds: int) -> dict[str, list[float]]:
     times: dict[str, list[float]] = {name: [] for name in cases}
     with bar(text, rounds * len(cases)) as line:
         for done in range(rounds):
             for place, (name, case) in enumerate(cases.items()):
                 times[name].append(case())
                 line.show(done * len(cases) + place + 1)
-    return {name: min(values) for name, values in times.items()}
+    return times

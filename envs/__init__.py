@@ -6,3 +6,4 @@ gymnasium.register(id="law_rl/NoisyDigits-v0", entry_point="envs.digits:noisy_di
 gymnasium.register(id="law_rl/NoisyCifar10-v0", entry_point="envs.cifar:noisy_cifar10")
 gymnasium.register(id="law_rl/Distillation-v0", entry_point="envs.distillation:distillation")
 gymnasium.register(id="law_rl/FaceDistillation-v0", entry_point="envs.faces:face_distillation")
+gymnasium.register(id="law_rl/Compression-v0", entry_point="envs.compression:compression")

@@ -27,6 +27,14 @@ from law_rl.commands.arguments import (
     TableCommand,
     TuneCommand,
 )
+from law_rl.commands.codec_arguments import (
+    CodecCompareCommand,
+    CodecDecodeCommand,
+    CodecEncodeCommand,
+    CodecEvaluateCommand,
+    CodecInfoCommand,
+    CodecTrainCommand,
+)
 from law_rl.commands.distillation_arguments import AnchorsCommand, DistillCommand, TeacherCommand
 from law_rl.commands.face_arguments import (
     FaceAlignCommand,
@@ -125,6 +133,17 @@ def run_command(command: Command, overrides: Sequence[str]) -> None:
             from law_rl.commands import face
 
             face.run(command, overrides)
+        case (
+            CodecEncodeCommand()
+            | CodecDecodeCommand()
+            | CodecInfoCommand()
+            | CodecEvaluateCommand()
+            | CodecCompareCommand()
+            | CodecTrainCommand()
+        ):
+            from law_rl.commands import codec
+
+            codec.run(command)
         case TuneCommand():
             from law_rl.commands.tune import tune
 

@@ -8,10 +8,10 @@ from typing import Any, ClassVar
 
 from law_rl.actions import check_offered
 from law_rl.experiment import Experiment
-from law_rl.features import REMEMBERING
 from law_rl.files import write_json
 from law_rl.jobs import Curriculum, TrainingJob, Workers
 from law_rl.learner import Directive, Learner
+from law_rl.sample_memory import REMEMBERING
 from law_rl.schedule import Schedule
 from law_rl.statistics import Interval, mean_interval
 

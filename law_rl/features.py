@@ -3,44 +3,24 @@
 All are detached, float32, shape [B]. `ids` index the training set; only the features that remember need them.
 """
 
-import math
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
-from typing import Any, Literal
+from typing import Any
 
 import torch
 
-EPSILON = 1e-5
+from law_rl.batch import EPSILON, Batch, standardise
+from law_rl.sample_memory import REMEMBERING, SampleMemory, class_moments
 
-
-@dataclass(frozen=True, kw_only=True)
-class Batch:
-    """One batch after its forward pass: cross-entropies [B] in nats, logits [B, C], targets [B], and where the host has
-    them ids [B], the teacher's logits [B, C], the cosine of the student's embedding and the teacher's [B], and how
-    crowded each face's neighbourhood is [B].
-    """
-
-    losses: torch.Tensor
-    logits: torch.Tensor
-    targets: torch.Tensor
-    ids: torch.Tensor | None = None
-    teacher_logits: torch.Tensor | None = None
-    teacher_cosine: torch.Tensor | None = None
-    crowding: torch.Tensor | None = None
-
-
-def _standardise(values: torch.Tensor) -> torch.Tensor:
-    """Zero mean and unit spread over the batch. Population std: our reading; LAW's code very likely has n - 1."""
-    std, mean = torch.std_mean(values, correction=0)
-    return (values - mean) / (std + EPSILON)
+SMALLEST_ERROR = 1e-8
+"""Mean squared errors of less count as this much: 80 dB."""
 
 
 def _loss(batch: Batch) -> torch.Tensor:
-    return _standardise(batch.losses)
+    return standardise(batch.losses)
 
 
 def _entropies(batch: Batch) -> torch.Tensor:
-    log_probabilities = torch.log_softmax(batch.logits.float(), dim=1)
+    log_probabilities = torch.log_softmax(batch.given("logits", "entropy").float(), dim=1)
     return -(log_probabilities.exp() * log_probabilities).sum(dim=1)
 
 
@@ -50,7 +30,7 @@ def _entropy(batch: Batch) -> torch.Tensor:
 
 
 def _entropy_own_std(batch: Batch) -> torch.Tensor:
-    return _standardise(_entropies(batch))
+    return standardise(_entropies(batch))
 
 
 def _loss_rank(batch: Batch) -> torch.Tensor:
@@ -59,57 +39,59 @@ def _loss_rank(batch: Batch) -> torch.Tensor:
 
 
 def _margin(batch: Batch) -> torch.Tensor:
-    column = batch.targets.unsqueeze(1)
-    own = batch.logits.gather(1, column).squeeze(1)
-    others = batch.logits.scatter(1, column, -torch.inf).amax(dim=1)
-    return _standardise((own - others).float())
+    logits = batch.given("logits", "margin")
+    column = batch.given("targets", "margin").unsqueeze(1)
+    own = logits.gather(1, column).squeeze(1)
+    others = logits.scatter(1, column, -torch.inf).amax(dim=1)
+    return standardise((own - others).float())
 
 
 def _centre_cosine(batch: Batch) -> torch.Tensor:
     """Of a cosine classifier the logit of the label is its scale times the cosine to the label's centre."""
-    return _standardise(batch.logits.gather(1, batch.targets.unsqueeze(1)).squeeze(1).float())
+    logits, targets = (batch.given(entry, "centre_cosine") for entry in ("logits", "targets"))
+    return standardise(logits.gather(1, targets.unsqueeze(1)).squeeze(1).float())
 
 
 def _loss_in_class(batch: Batch) -> torch.Tensor:
-    mean, std = class_moments(batch.losses, batch.targets, batch.logits.shape[1])
-    return (batch.losses - mean[batch.targets]) / (std[batch.targets] + EPSILON)
+    logits, targets = (batch.given(entry, "loss_in_class") for entry in ("logits", "targets"))
+    mean, std = class_moments(batch.losses, targets, logits.shape[1])
+    return (batch.losses - mean[targets]) / (std[targets] + EPSILON)
 
 
 def _log_teacher(batch: Batch, name: str) -> torch.Tensor:
-    if batch.teacher_logits is None:
-        raise ValueError(
-            f"{name} compares with a teacher: give teacher_logits, or leave it out of the features where there is none"
-        )
-    return torch.log_softmax(batch.teacher_logits.float(), dim=1)
+    return torch.log_softmax(batch.given("teacher_logits", name).float(), dim=1)
 
 
 def _teacher_divergence(batch: Batch) -> torch.Tensor:
     teacher = _log_teacher(batch, "teacher_divergence")
-    student = torch.log_softmax(batch.logits.float(), dim=1)
-    return _standardise((teacher.exp() * (teacher - student)).sum(dim=1))
+    student = torch.log_softmax(batch.given("logits", "teacher_divergence").float(), dim=1)
+    return standardise((teacher.exp() * (teacher - student)).sum(dim=1))
 
 
 def _teacher_confidence(batch: Batch) -> torch.Tensor:
-    own = _log_teacher(batch, "teacher_confidence").gather(1, batch.targets.unsqueeze(1)).squeeze(1)
+    targets = batch.given("targets", "teacher_confidence")
+    own = _log_teacher(batch, "teacher_confidence").gather(1, targets.unsqueeze(1)).squeeze(1)
     return 2.0 * own.exp() - 1.0
 
 
 def _teacher_cosine(batch: Batch) -> torch.Tensor:
-    if batch.teacher_cosine is None:
-        raise ValueError(
-            "teacher_cosine compares embeddings with a teacher's: give teacher_cosine, or leave it out of the features "
-            "where there is none"
-        )
-    return _standardise(batch.teacher_cosine.float())
+    return standardise(batch.given("teacher_cosine", "teacher_cosine").float())
 
 
 def _crowding(batch: Batch) -> torch.Tensor:
-    if batch.crowding is None:
-        raise ValueError(
-            "crowding says how alike a teacher finds a face and others' faces: give crowding, or leave it out of the "
-            "features where it is not known"
-        )
-    return _standardise(batch.crowding.float())
+    return standardise(batch.given("crowding", "crowding").float())
+
+
+def _bits(batch: Batch) -> torch.Tensor:
+    return standardise(batch.given("bits", "bits").float())
+
+
+def _distortion(batch: Batch) -> torch.Tensor:
+    return standardise(batch.given("distortion", "distortion").float().clamp_min(SMALLEST_ERROR).log())
+
+
+def _gradient_energy(batch: Batch) -> torch.Tensor:
+    return standardise(batch.given("gradient_energy", "gradient_energy").float())
 
 
 STATELESS: dict[str, Callable[[Batch], torch.Tensor]] = {
@@ -128,16 +110,13 @@ AGAINST_TEACHER: dict[str, Callable[[Batch], torch.Tensor]] = {
 }
 WITH_TEACHER: dict[str, Callable[[Batch], torch.Tensor]] = {**AGAINST_TEACHER, "crowding": _crowding}
 """What only a training with a teacher knows; those of AGAINST_TEACHER want its answer on every batch."""
-_IN_BATCH = STATELESS | WITH_TEACHER
-Quantity = Literal["loss", "confidence", "agreement"]
-Norm = Literal["all", "class", "none"]
-REMEMBERING: dict[str, tuple[Quantity, Norm]] = {
-    "own_loss": ("loss", "all"),
-    "own_loss_in_class": ("loss", "class"),
-    "own_confidence": ("confidence", "all"),
-    "own_confidence_in_class": ("confidence", "class"),
-    "own_agreement": ("agreement", "none"),
+OF_CODECS: dict[str, Callable[[Batch], torch.Tensor]] = {
+    "bits": _bits,
+    "distortion": _distortion,
+    "gradient_energy": _gradient_energy,
 }
+"""What only the training of a codec knows of an image."""
+_IN_BATCH = STATELESS | WITH_TEACHER | OF_CODECS
 LABEL_PRIOR = "label_prior"
 FEATURE_NAMES = (*_IN_BATCH, *REMEMBERING, LABEL_PRIOR)
 
@@ -150,84 +129,6 @@ def check_feature_names(names: Sequence[str]) -> None:
         raise ValueError(f"features names {wrong}: choose one or more of {', '.join(FEATURE_NAMES)}")
     if len(set(names)) < len(names):
         raise ValueError(f"features are {', '.join(names)}: name each feature once")
-
-
-def class_moments(values: torch.Tensor, targets: torch.Tensor, classes: int) -> tuple[torch.Tensor, torch.Tensor]:
-    """Mean and standard deviation [classes] of values [N] within each class; 0 for a class with no sample."""
-    counts = torch.bincount(targets, minlength=classes).clamp_min(1).to(values.dtype)
-    zeros = values.new_zeros(classes)
-    mean = zeros.index_add(0, targets, values) / counts
-    spread = zeros.index_add(0, targets, (values - mean[targets]).square()) / counts
-    return mean, spread.sqrt()
-
-
-def _scale(std: torch.Tensor) -> torch.Tensor:
-    """What differences are multiplied by: 1 / std, but 0 where there is no spread yet, as before the first samples."""
-    return torch.where(std > EPSILON, 1.0 / (std + EPSILON), 0.0)
-
-
-class SampleMemory:
-    """An exponential moving average of one quantity of each training sample, standardised over all samples or its
-    class.
-
-    loss: the sample's own cross-entropy in nats. confidence: the probability of its label, exp(-loss). agreement: 1
-    where the network's choice is the label, else 0. The average is `decay` old + (1 - decay) new at each visit, begun
-    at what a network that knows nothing would give. Moments are taken anew every `REFRESH` batches; deviations are
-    those of the population (our reading). "none" maps [0, 1] to [-1, 1].
-    """
-
-    REFRESH = 8
-
-    def __init__(self, quantity: Quantity, norm: Norm, targets: torch.Tensor, *, classes: int, decay: float) -> None:
-        self._quantity, self._norm, self._targets = quantity, norm, targets
-        self._classes, self._decay, self._batches = classes, decay, 0
-        begin = math.log(classes) if quantity == "loss" else 1.0 / classes
-        self._values = torch.full(targets.shape, begin, device=targets.device)
-
-    def update(self, batch: Batch, ids: torch.Tensor) -> None:
-        """Takes in one batch."""
-        if self._batches % self.REFRESH == 0:
-            self._take_moments()
-        self._batches += 1
-        self._visited = torch.lerp(self._measure(batch), self._values.index_select(0, ids), self._decay)
-        self._values.index_copy_(0, ids, self._visited)
-
-    def _measure(self, batch: Batch) -> torch.Tensor:
-        if self._quantity == "loss":
-            return batch.losses
-        if self._quantity == "confidence":
-            return torch.exp(-batch.losses)
-        return (batch.logits.argmax(dim=1) == batch.targets).float()
-
-    def _take_moments(self) -> None:
-        if self._norm == "class":
-            mean, std = class_moments(self._values, self._targets, self._classes)
-        elif self._norm == "all":
-            std, mean = torch.std_mean(self._values, correction=0)
-        else:
-            return
-        self._scale = _scale(std)
-        self._offset = -mean * self._scale
-
-    def feature(self, batch: Batch) -> torch.Tensor:
-        """The feature [B] of the batch that `update` took in last."""
-        if self._norm == "none":
-            return 2.0 * self._visited - 1.0
-        scale, offset = self._scale, self._offset
-        if self._norm == "class":
-            scale, offset = scale.index_select(0, batch.targets), offset.index_select(0, batch.targets)
-        return torch.addcmul(offset, self._visited, scale)
-
-    def state_dict(self) -> dict[str, Any]:
-        moments = {} if self._norm == "none" or not self._batches else {"offset": self._offset, "scale": self._scale}
-        return {"values": self._values.clone(), "batches": self._batches, **{k: v.clone() for k, v in moments.items()}}
-
-    def load_state_dict(self, state: Mapping[str, Any]) -> None:
-        self._values.copy_(state["values"])
-        self._batches = int(state["batches"])
-        if "scale" in state:
-            device = self._values.device
-            self._offset, self._scale = state["offset"].to(device), state["scale"].to(device)
 
 
 class Features:
@@ -270,7 +171,7 @@ class Features:
         if name in _IN_BATCH:
             return _IN_BATCH[name](batch)
         if name == LABEL_PRIOR:
-            return self._prior[batch.targets]
+            return self._prior[batch.given("targets", name)]
         if name not in self._memories:
             raise ValueError(
                 f"{name} remembers single samples, but this training keeps no memory: name it among its features"

@@ -5,7 +5,8 @@ from typing import TYPE_CHECKING, Any
 
 import torch
 
-from law_rl.features import Batch, Features
+from law_rl.batch import Batch
+from law_rl.features import Features
 from law_rl.learner import Directive
 from law_rl.observation import StageView, TrainingStatistics
 from law_rl.weigher import Weigher
@@ -48,34 +49,42 @@ class Follower:
         self,
         losses: torch.Tensor,
         *,
-        logits: torch.Tensor,
-        targets: torch.Tensor,
         lr: float,
+        logits: torch.Tensor | None = None,
+        targets: torch.Tensor | None = None,
         ids: torch.Tensor | None = None,
         teacher_logits: torch.Tensor | None = None,
         teacher_cosine: torch.Tensor | None = None,
         crowding: torch.Tensor | None = None,
+        bits: torch.Tensor | None = None,
+        distortion: torch.Tensor | None = None,
+        gradient_energy: torch.Tensor | None = None,
     ) -> torch.Tensor:
         """Sample weights [B] of this step's batch, in [0, 2], detached.
 
-        losses: cross-entropies [B] in nats; logits [B, C]; targets: int64 [B]; lr: this step's learning rate; ids:
-        int64 [B], the samples' places in the training set, wanted by features that remember single samples;
-        teacher_logits [B, C] and teacher_cosine [B], the cosine of the student's embedding and the teacher's, wanted by
-        features that compare with a teacher; crowding [B], `law_rl.face.ida.crowding` of the samples, wanted by the
-        feature of this name.
+        losses: cross-entropies [B] in nats, of codecs rate-distortion costs [B] in bits per pixel; lr: this step's
+        learning rate; ids: int64 [B], the samples' places in the training set, wanted by features that remember single
+        samples. Of classifiers logits [B, C] and targets int64 [B]; teacher_logits [B, C] and teacher_cosine [B], the
+        cosine of the student's embedding and the teacher's, wanted by features that compare with a teacher; crowding
+        [B], `law_rl.face.ida.crowding` of the samples, wanted by the feature of this name. Of codecs bits [B], bits per
+        pixel; distortion [B], mean squared errors of RGB in 0..1; gradient_energy [B],
+        `law_rl.compression.patches.gradient_energy` of the images.
         """
-        weigher = self._weigher or self._build(logits.shape[1])
+        weigher = self._weigher or self._build(0 if logits is None else logits.shape[1])
         weigher.set_rule(self.directive(lr=lr).weighting)
         self._step += 1
         own = losses.detach().to(torch.float32, copy=True)  # a copy: the host may overwrite its losses and its weights
         batch = Batch(
             losses=own,
-            logits=logits.detach(),
+            logits=None if logits is None else logits.detach(),
             targets=targets,
             ids=ids,
             teacher_logits=teacher_logits,
             teacher_cosine=teacher_cosine,
             crowding=crowding,
+            bits=None if bits is None else bits.detach(),
+            distortion=None if distortion is None else distortion.detach(),
+            gradient_energy=gradient_energy,
         )
         weights = weigher.weights(batch)
         return torch.ones_like(own) if weights is None else weights.clone()

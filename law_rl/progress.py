@@ -67,6 +67,14 @@ class Progress:
     def gallery(self, done: int, total: int) -> None:
         self._show("gallery", "gallery", done, total, unit="rows")
 
+    def files(self, name: str, done: int, total: int) -> None:
+        """Shows how many files of a batch are done; `name` says what is done to them."""
+        self._show(f"files {name}", name, done, total, unit="files")
+
+    def codec(self, text: str, progress: float) -> None:
+        """Shows how a codec's training stands; `progress` goes from 0 to 1."""
+        self._show("codec", f"codec, {text}", round(100 * progress), 100, unit="%")
+
     def students(self, done: int, total: int) -> None:
         self._show("students", "students of every anchor", done, total, unit="stages")
 

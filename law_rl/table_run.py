@@ -14,13 +14,13 @@ import law_rl
 from law_rl.actions import check_offered
 from law_rl.evaluate import Follow
 from law_rl.experiment import Experiment
-from law_rl.features import REMEMBERING
 from law_rl.files import write_json
 from law_rl.jobs import MeasureJob, Measurement, Setting, Workers
 from law_rl.learner import Learner, Task
 from law_rl.observation import ENTRIES
 from law_rl.progress import Progress
 from law_rl.run import RunError, resolved, write_episodes, write_stages
+from law_rl.sample_memory import REMEMBERING
 from law_rl.schedule import Schedule
 from law_rl.search import Search
 from law_rl.stage_env import StageEnvConfig

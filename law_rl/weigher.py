@@ -5,7 +5,8 @@ from typing import Any
 
 import torch
 
-from law_rl.features import Batch, Features
+from law_rl.batch import Batch
+from law_rl.features import Features
 from law_rl.observation import TrainingStatistics
 from law_rl.weighting import (
     ByIndex,

@@ -35,6 +35,7 @@ FORBIDDEN: dict[str, tuple[str, ...]] = {
     CLASSIFICATION: (*NOT_IN_INNER_LOOPS, DISTILLATION, FACE, COMPRESSION),
     DISTILLATION: (*NOT_IN_INNER_LOOPS, FACE, COMPRESSION),
     FACE: (*NOT_IN_INNER_LOOPS, "law_rl.report", COMPRESSION),
+    COMPRESSION: (*NOT_IN_INNER_LOOPS, "law_rl.report", FACE),
 }
 
 # library -> the only places that may import it
@@ -123,6 +124,8 @@ def test_the_rules_name_modules_that_exist(name: str) -> None:
         ("law_rl/distillation/hint.py", "from law_rl.face.heads import ArcFace", "law_rl.distillation"),
         ("law_rl/face/heads/arc.py", "from law_rl.stage_env import StageEnv", "law_rl.face"),
         ("law_rl/face/task.py", "from ..compression import codec", "law_rl.face"),
+        ("law_rl/compression/codec.py", "from law_rl.face.embedder import Embedder", "law_rl.compression"),
+        ("law_rl/compression/task.py", "from ..report import plots", "law_rl.compression"),
         ("law_rl/cli.py", "import envs", "law_rl"),
     ],
 )

@@ -6,6 +6,7 @@ from typing import Annotated, Literal
 
 import tyro
 
+from law_rl.commands.codec_arguments import CodecCommand
 from law_rl.commands.distillation_arguments import AnchorsCommand, DistillCommand, TeacherCommand
 from law_rl.commands.face_arguments import FaceCommand
 from law_rl.resources import Resources
@@ -293,6 +294,10 @@ Command = (
     | Annotated[
         FaceCommand,
         tyro.conf.subcommand("face", description="Train face networks, measure them, and find faces with them."),
+    ]
+    | Annotated[
+        CodecCommand,
+        tyro.conf.subcommand("codec", description="Compress photographs, and measure what is lost."),
     ]
     | Annotated[JobsCommand, tyro.conf.subcommand("jobs", description="Ask after the jobs that submit sent.")]
     | Annotated[NewCommand, tyro.conf.subcommand("new")]

@@ -12,7 +12,7 @@ from rich.markup import escape
 from rich.table import Table
 
 from law_rl.commands.face_arguments import FaceIdentifyCommand
-from law_rl.face.embedder import find_device
+from law_rl.devices import find_device
 from law_rl.face.embedding_file import EmbeddingFile
 from law_rl.face.identify import identify
 from law_rl.face.nearest import Matches

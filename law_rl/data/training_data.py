@@ -1,20 +1,42 @@
 """What every kind of data set offers to those who train on it, whatever it is measured by."""
 
+from collections.abc import Sized
 from typing import Any, Protocol, Self
 
 from law_rl.data.dataset import Split
 
 
-class TrainingData(Protocol):
-    """Labelled training images in memory, and held-out parts which the learner of such data knows how to measure."""
-
-    @property
-    def name(self) -> str: ...
+class LearnerData(Protocol):
+    """Training samples in memory, and held-out parts which the learner of such data knows how to measure."""
 
     @property
     def metric(self) -> str:
-        """The entry of the learner's `evaluate` that measures success, in percent."""
+        """The entry of the learner's `evaluate` that measures success, in points."""
         ...
+
+    @property
+    def train(self) -> Sized: ...
+
+    @property
+    def validation(self) -> Any:
+        """What the reward is measured on."""
+        ...
+
+    @property
+    def test(self) -> Any:
+        """What no search sees."""
+        ...
+
+    def to(self, device: Any) -> Self: ...
+
+    def content_hash(self) -> str: ...
+
+
+class TrainingData(LearnerData, Protocol):
+    """Labelled training images in memory, with the held-out parts; the metric is in percent."""
+
+    @property
+    def name(self) -> str: ...
 
     @property
     def class_names(self) -> tuple[str, ...]: ...
@@ -38,23 +60,9 @@ class TrainingData(Protocol):
     @property
     def train(self) -> Split: ...
 
-    @property
-    def validation(self) -> Any:
-        """What the reward is measured on."""
-        ...
-
-    @property
-    def test(self) -> Any:
-        """What no search sees."""
-        ...
-
     def with_train(self, train: Split) -> Self:
         """The same data with another training part, normalised as before."""
         ...
-
-    def to(self, device: Any) -> Self: ...
-
-    def content_hash(self) -> str: ...
 
 
 class DataSource(Protocol):

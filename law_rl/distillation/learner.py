@@ -7,12 +7,9 @@ from typing import Literal
 import torch
 from torch.nn import functional
 
-from law_rl.classification.learner import (
-    ClassificationConfig,
-    ClassificationLearner,
-    Objective,
-    copy_tree,
-)
+from law_rl.batch import Batch
+from law_rl.classification.learner import ClassificationConfig, ClassificationLearner
+from law_rl.classification.staged_learner import Objective, copy_tree
 from law_rl.data.training_data import TrainingData
 from law_rl.distillation.congruence import Kernel, Reduction, correlation_congruence_loss
 from law_rl.distillation.hint import Adapter, mimic_loss
@@ -20,7 +17,7 @@ from law_rl.distillation.kd import kd_loss
 from law_rl.distillation.relations import rkd_angle_loss, rkd_distance_loss, similarity_preserving_loss
 from law_rl.distillation.samplers import GroupUniformBatches
 from law_rl.distillation.teacher_outputs import TeacherOutput, TeacherOutputs
-from law_rl.features import AGAINST_TEACHER, Batch
+from law_rl.features import AGAINST_TEACHER
 from law_rl.learner import Directive, Snapshot
 
 RKD_ANGLE = 2.0

@@ -27,7 +27,10 @@ State = dict[str, torch.Tensor]
 
 @dataclass(frozen=True, kw_only=True)
 class Anchor:
-    """One checkpoint: the epochs trained before it, its file, and its validation accuracy in percent if known."""
+    """One checkpoint: the epochs trained before it, its file, and its validation accuracy in percent if known.
+
+    Where success is another metric of 0 to 100 points, as `rd_db` of codecs, that stands for the accuracy.
+    """
 
     epoch: int
     file: str

@@ -13,8 +13,9 @@ from law_rl.data.sources import DataConfig
 from law_rl.data.splits import fixed_order, split_stratified
 from law_rl.data.training_data import DataSource, TrainingData
 from law_rl.distillation.learner import DistillationConfig, DistillationLearner
+from law_rl.distillation.route_training import teachers_folder
 from law_rl.distillation.superclasses import superclasses
-from law_rl.distillation.teacher import TeacherConfig, teacher_route, teachers_folder
+from law_rl.distillation.teacher import TeacherConfig, teacher_route
 from law_rl.distillation.teacher_outputs import CHUNK, TeacherOutputs
 
 WHOLE_SET_BYTES = 256 * 2**20

@@ -10,6 +10,7 @@ from torch import Tensor
 from law_rl.classification.network_file import NetworkFacts, load_network, network_hash
 from law_rl.classification.networks import Classifier
 from law_rl.data.dataset import normalise
+from law_rl.devices import find_device
 from law_rl.face.evaluation.folds import with_mirror
 
 
@@ -65,15 +66,3 @@ class Embedder:
 
     def _embedded(self, images: Tensor) -> Tensor:
         return self.network.embed(normalise(images, self.facts.mean, self.facts.std)).float()
-
-
-def find_device(name: str) -> torch.device:
-    """The device of that name; ValueError where torch has none such."""
-    try:
-        device = torch.device(name)
-        torch.empty(0, device=device)
-    except (RuntimeError, AssertionError, NotImplementedError) as error:
-        raise ValueError(
-            f"device is {name!r}, which torch has not here: give cpu, or cuda where there is a GPU"
-        ) from error
-    return device

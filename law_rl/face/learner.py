@@ -7,9 +7,10 @@ from functools import cached_property
 import torch
 from torch.nn import functional
 
-from law_rl.classification.learner import ClassificationLearner, copy_tree
+from law_rl.classification.learner import ClassificationLearner
 from law_rl.classification.networks import NetworkConfig
 from law_rl.classification.networks.layers import CosineClassifier
+from law_rl.classification.staged_learner import copy_tree
 from law_rl.counters import torch_generator
 from law_rl.data.dataset import Split
 from law_rl.data.training_data import TrainingData

@@ -4,7 +4,7 @@ from dataclasses import dataclass, replace
 
 import torch
 
-from law_rl.classification.learner import Objective, copy_tree
+from law_rl.classification.staged_learner import Objective, copy_tree
 from law_rl.data.training_data import TrainingData
 from law_rl.distillation.learner import DistillationLearner, Student
 from law_rl.distillation.teacher_outputs import TeacherOutput, TeacherOutputs

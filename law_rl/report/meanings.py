@@ -46,6 +46,15 @@ MEANINGS: dict[str, Meaning] = {
         clause="how alike the teacher finds the face and its most alike other persons (mean cosine), against its batch",
         axis=_STD,
     ),
+    "bits": Meaning(clause="how many bits the codec spends on the image now, against its batch", axis=_STD),
+    "distortion": Meaning(
+        clause="how far the codec's picture is from the image now (log of the squared error), against its batch",
+        axis=_STD,
+    ),
+    "gradient_energy": Meaning(
+        clause="how busy the image is (log of the squared difference of neighbouring pixels), against its batch",
+        axis=_STD,
+    ),
     "own_loss": Meaning(clause="a running mean of its own loss, against all training samples", axis=_STD),
     "own_loss_in_class": Meaning(
         clause="a running mean of its own loss, against all training samples with the same label", axis=_STD
@@ -79,5 +88,8 @@ LOSSES: dict[str, str] = {
     "fcd": "how far the direction of the embedding is from the teacher's (feature consistency)",
     "rad": "how far the cosines to identities that look alike are from the teacher's (relation-aware distillation)",
     "ekd": "how far the ranks of the batch's pairs among false matches are from the teacher's",
+    "distortion": "lambda times the squared error of the codec's picture, beside the bits",
+    "teacher_output": "lambda times the squared error to the picture of a heavier codec",
+    "teacher_features": "how far the latents are from a heavier codec's",
 }
-"""Terms of the loss, those of distillation and of faces."""
+"""Terms of the loss: those of distillation, of faces and of codecs."""

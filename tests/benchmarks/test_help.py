@@ -13,6 +13,9 @@ HELPERS = (
     "alignment_tables",
     "anchor_students",
     "black_box",
+    "codec_jobs",
+    "codec_parts",
+    "compressai_codecs",
     "degradations",
     "divergence_tables",
     "population",
@@ -21,6 +24,7 @@ HELPERS = (
     "simulation",
     "tables",
     "timing",
+    "untrained_codecs",
 )
 SCRIPTS = sorted(
     path.stem for path in (Path(__file__).parents[2] / "benchmarks").glob("*.py") if path.stem not in HELPERS

@@ -16,6 +16,8 @@ from law_rl.classification.learner import ClassificationConfig
 from law_rl.classification.networks import NetworkConfig
 from law_rl.classification.optimisation import learning_rate
 from law_rl.classification.task import ClassificationTask
+from law_rl.compression.network.codec_network import CodecConfig
+from law_rl.compression.task import CodecTask
 from law_rl.data.augment import AugmentConfig
 from law_rl.data.faces import PACK
 from law_rl.data.places import TEACHERS
@@ -39,7 +41,7 @@ MODULES = {
 TABLES = sorted(name for name, module in MODULES.items() if hasattr(module, "table"))
 EXPERIMENTS = sorted(MODULES.keys() - TABLES)
 
-AnyTask = ClassificationTask | DistillationTask
+AnyTask = ClassificationTask | DistillationTask | CodecTask
 Config = TypeVar("Config", bound=ClassificationConfig)
 IMAGES = 200
 
@@ -70,7 +72,7 @@ def known(task: object) -> AnyTask:
 
 def require_data(task: AnyTask, request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> None:
     """Skips where the files of the task are missing."""
-    if task.data.name in ("digits", "synthetic"):
+    if task.data.name in ("digits", "synthetic", "samples"):
         return
     if task.data.root:
         if not Path(task.data.root).expanduser().is_dir():
@@ -78,6 +80,10 @@ def require_data(task: AnyTask, request: pytest.FixtureRequest, monkeypatch: pyt
         return
     root: Path = request.getfixturevalue("shared_data")
     monkeypatch.setenv("LAW_RL_DATA", str(root))
+    if isinstance(task, CodecTask):
+        if not (root / task.data.name).is_dir():
+            pytest.skip(f"no {task.data.name} in {root}")
+        return
     if isinstance(task.data, RetrievalDataConfig | FaceDataConfig):
         if not (root / PACK).is_file():
             pytest.skip(f"no {PACK} in {root}")
@@ -95,6 +101,8 @@ def shrunk(task: AnyTask) -> AnyTask:
     """
     if isinstance(task, ClassificationTask):
         return replace(task, data=few(task.data), training=short(task.training, batch_size=2))
+    if isinstance(task, CodecTask):
+        return shrunk_codec(task)
     if isinstance(task, FaceTask):
         return shrunk_faces(task)
     teacher = task.teacher.training
@@ -118,6 +126,15 @@ def shrunk_faces(task: FaceTask) -> FaceTask:
     network = replace(teacher.network, width=2, depth=1)
     teacher = replace(teacher, network=network, epochs=task.teacher.anchors, batch_size=500, augment=AugmentConfig())
     training = replace(task.training, batch_size=50, epochs=1, stages=iterations // 2)
+    return replace(task, data=data, teacher=replace(task.teacher, training=teacher, every=1), training=training)
+
+
+def shrunk_codec(task: CodecTask) -> CodecTask:
+    """The same with small codecs on 16 patches, of which a stage takes two batches."""
+    network = CodecConfig(width=3, latents=4, attention="none")
+    teacher = replace(task.teacher.training, network=network, device="cpu", epochs=task.teacher.anchors, batch_size=16)
+    training = replace(task.training, network=network, device="cpu", batch_size=2, epochs=1, stages=4)
+    data = replace(task.data, train=16, validation=4, test=4)
     return replace(task, data=data, teacher=replace(task.teacher, training=teacher, every=1), training=training)
 
 
@@ -204,6 +221,8 @@ def test_an_experiment_measures_against_what_its_twin_does(name: str) -> None:
     task = known(experiment.task)
     if isinstance(task, DistillationTask):
         assert experiment.reference == ("fcd" if isinstance(task, FaceTask) else "kd")
+    elif isinstance(task, CodecTask):
+        assert experiment.reference == "uniform"
     else:
         assert experiment.reference == "uniform" and experiment.env.warmup >= 1
     assert set(experiment.env.action.features) <= set(task.training.features)

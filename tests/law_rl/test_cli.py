@@ -156,6 +156,7 @@ def test_new_lays_out_a_project_that_runs(tmp_path: Path) -> None:
         *("search", "evaluate", "replay", "show", "envs", "policies", "tune", "table", "submit", "jobs", "new"),
         *("distill", "teacher", "anchors", "face"),
         *("face train", "face distill", "face embed", "face evaluate", "face identify"),
+        *("codec", "codec encode", "codec decode", "codec info", "codec evaluate", "codec compare", "codec train"),
     ],
 )
 def test_every_verb_has_help(verb: str) -> None:

@@ -9,19 +9,10 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from torch.nn import functional
 
+from law_rl.batch import EPSILON, Batch
 from law_rl.counters import torch_generator
-from law_rl.features import (
-    EPSILON,
-    FEATURE_NAMES,
-    REMEMBERING,
-    STATELESS,
-    WITH_TEACHER,
-    Batch,
-    Features,
-    SampleMemory,
-    check_feature_names,
-    class_moments,
-)
+from law_rl.features import FEATURE_NAMES, OF_CODECS, STATELESS, WITH_TEACHER, Features, check_feature_names
+from law_rl.sample_memory import REMEMBERING, SampleMemory, class_moments
 
 CLASSES, SAMPLES = 4, 30
 
@@ -46,6 +37,9 @@ def batch(seed: int, size: int = 12) -> Batch:
         teacher_logits=teacher,
         teacher_cosine=cosine,
         crowding=torch.rand(size, generator=generator) * 2 - 1,
+        bits=torch.rand(size, generator=generator) * 3,
+        distortion=torch.rand(size, generator=generator) * 0.1,
+        gradient_energy=-8 * torch.rand(size, generator=generator),
     )
 
 
@@ -137,6 +131,9 @@ ORACLES: dict[str, Callable[[Batch], list[float]]] = {
     "teacher_confidence": teacher_confidence,
     "teacher_cosine": teacher_cosine,
     "crowding": crowding,
+    "bits": lambda b: standardised(b.bits.tolist()),
+    "distortion": lambda b: standardised([math.log(max(error, 1e-8)) for error in b.distortion.tolist()]),
+    "gradient_energy": lambda b: standardised(b.gradient_energy.tolist()),
 }
 
 
@@ -145,7 +142,7 @@ def stateless(name: str, b: Batch) -> torch.Tensor:
 
 
 def test_every_stateless_feature_has_an_oracle() -> None:
-    assert {*STATELESS, *WITH_TEACHER} == set(ORACLES)
+    assert {*STATELESS, *WITH_TEACHER, *OF_CODECS} == set(ORACLES)
 
 
 def test_a_student_that_equals_its_teacher_is_at_no_distance() -> None:
@@ -162,14 +159,34 @@ def test_a_student_that_equals_its_teacher_is_at_no_distance() -> None:
         ("teacher_confidence", "teacher_logits", "compares with a teacher"),
         ("teacher_cosine", "teacher_cosine", "compares embeddings with a teacher's"),
         ("crowding", "crowding", "says how alike a teacher finds a face and others' faces"),
+        ("entropy", "logits", "looks at a classifier's answer"),
+        ("margin", "targets", "looks at a classifier's labels"),
+        ("bits", "bits", "says how many bits a codec spends on an image"),
+        ("distortion", "distortion", "says how far a codec's picture is from the image"),
+        ("gradient_energy", "gradient_energy", "says how busy an image is"),
     ],
 )
-def test_a_feature_against_a_teacher_asks_for_what_it_compares_with(name: str, wanted: str, why: str) -> None:
+def test_a_feature_asks_for_what_it_is_made_from(name: str, wanted: str, why: str) -> None:
     with pytest.raises(ValueError, match=f"{name} {why}: give {wanted}, or leave it out of the") as raised:
         stateless(name, replace(batch(0), **{wanted: None}))  # type: ignore[arg-type]
     assert "\n" not in str(raised.value)
-    others = dict.fromkeys({"teacher_logits", "teacher_cosine", "crowding"} - {wanted})
+    others = dict.fromkeys({"teacher_logits", "teacher_cosine", "crowding", "bits"} - {wanted})
     assert len(stateless(name, replace(batch(0), **others))) == 12  # type: ignore[arg-type]
+
+
+def test_codecs_have_features_without_a_classifiers_answer() -> None:
+    b = batch(0)
+    of_a_codec = Batch(losses=b.losses, bits=b.bits, distortion=b.distortion, gradient_energy=b.gradient_energy)
+    names = ("loss", "loss_rank", *OF_CODECS)
+    features = Features(names, classes=0, targets=None, memory_decay=0.0)
+    features.remember(of_a_codec)
+    for name, value in zip(names, features.compute(names, of_a_codec), strict=True):
+        assert torch.equal(value, stateless(name, b))
+
+
+def test_a_picture_without_any_error_has_a_finite_feature() -> None:
+    b = replace(batch(0), distortion=torch.tensor([0.0, 0.01] * 6))
+    assert bool(stateless("distortion", b).isfinite().all())
 
 
 def test_the_cosine_to_the_centre_does_not_depend_on_the_scale_of_the_classifier() -> None:
@@ -209,8 +226,11 @@ def test_features_of_the_batch_are_finite(losses: list[float], scale: float, see
         teacher_logits=torch.randn(len(losses), CLASSES, generator=generator) * scale,
         teacher_cosine=torch.rand(len(losses), generator=generator) * 2 - 1,
         crowding=torch.rand(len(losses), generator=generator) * 2 - 1,
+        bits=torch.rand(len(losses), generator=generator) * scale,
+        distortion=torch.rand(len(losses), generator=generator) * scale,
+        gradient_energy=torch.rand(len(losses), generator=generator) * -scale,
     )
-    for name in (*STATELESS, *WITH_TEACHER):
+    for name in (*STATELESS, *WITH_TEACHER, *OF_CODECS):
         assert bool(stateless(name, b).isfinite().all()), name
 
 

@@ -23,14 +23,14 @@ from law_rl.distillation.route import Route
 from law_rl.distillation.teacher import TeacherConfig, train_route
 from law_rl.distillation.teacher_outputs import TeacherOutputs
 from law_rl.evaluate import Follow
-from law_rl.features import FEATURE_NAMES, WITH_TEACHER
+from law_rl.features import FEATURE_NAMES, OF_CODECS, WITH_TEACHER
 from law_rl.learner import BASELINE, Directive
 from law_rl.observation import FOLLOWER, LAW_STATE
 
 SAMPLES, CLASSES, BATCH, EPOCHS, STAGES, SEED = 50, 3, 8, 5, 4, 7
 STEPS = 35  # seven batches an epoch: stages end within epochs
 DECAY = 0.7
-OWN_FEATURES = tuple(name for name in FEATURE_NAMES if name not in WITH_TEACHER)
+OWN_FEATURES = tuple(name for name in FEATURE_NAMES if name not in WITH_TEACHER | OF_CODECS)
 Network = torch.nn.Sequential
 
 
@@ -450,12 +450,28 @@ def test_without_a_head_of_sample_weights_all_weigh_one() -> None:
         ("teacher_confidence", "teacher_confidence compares with a teacher: give teacher_logits"),
         ("teacher_cosine", "teacher_cosine compares embeddings with a teacher's: give teacher_cosine"),
         ("crowding", "crowding says how alike a teacher finds a face and others' faces: give crowding"),
+        ("bits", "bits says how many bits a codec spends on an image: give bits"),
+        ("distortion", "distortion says how far a codec's picture is from the image: give distortion"),
     ],
 )
 def test_what_a_feature_compares_with_is_asked_for(feature: str, message: str) -> None:
     follower = schedule((feature,), warmup=0).follow(STEPS)
     with pytest.raises(ValueError, match=message):
         follower.weights(torch.ones(2), logits=torch.zeros(2, CLASSES), targets=torch.tensor([0, 1]), lr=0.1)
+
+
+def test_a_codec_is_followed_without_a_classifiers_answer() -> None:
+    """Weights move with what the codec tells, and are detached from it."""
+    bits, error = torch.rand(8, requires_grad=True), torch.rand(8, requires_grad=True)
+    energy = torch.rand(8)
+    for name in OF_CODECS:
+        follower = schedule((name,), warmup=0).follow(STEPS)
+        told = {"bits": bits, "distortion": error, "gradient_energy": energy}
+        weights = follower.weights(bits + error, lr=0.1, **told)
+        told[name] = told[name].flip(0)
+        again = schedule((name,), warmup=0).follow(STEPS).weights(bits + error, lr=0.1, **told)
+        assert torch.allclose(again, weights.flip(0), atol=1e-6) and not torch.equal(again, weights)
+        assert not weights.requires_grad
 
 
 def test_a_training_may_begin_at_rate_zero() -> None:

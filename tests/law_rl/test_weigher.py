@@ -3,8 +3,9 @@ import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from law_rl.batch import Batch
 from law_rl.counters import torch_generator
-from law_rl.features import Batch, Features
+from law_rl.features import Features
 from law_rl.weigher import Weigher
 from law_rl.weighting import ByIndex, Focal, KeepLowest, LinearTanh, SelfPaced, Uniform, Weighting, focal, self_paced
 

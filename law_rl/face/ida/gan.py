@@ -9,8 +9,8 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from law_rl.classification.learner import copy_tree
 from law_rl.classification.optimisation import restore_optimiser
+from law_rl.classification.staged_learner import copy_tree
 from law_rl.counters import torch_generator
 from law_rl.face.data.images import check_images
 from law_rl.face.ida.discriminator import Discriminator, discriminator_loss, generator_loss, gradient_penalty

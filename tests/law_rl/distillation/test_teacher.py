@@ -21,14 +21,8 @@ from law_rl.data.places import TEACHERS
 from law_rl.data.sources import DataConfig, load_dataset
 from law_rl.distillation.import_route import import_route
 from law_rl.distillation.route import INDEX, Route
-from law_rl.distillation.teacher import (
-    ORIGIN,
-    TRAINING,
-    TeacherConfig,
-    teacher_network,
-    teacher_route,
-    train_route,
-)
+from law_rl.distillation.route_training import ORIGIN, TRAINING
+from law_rl.distillation.teacher import TeacherConfig, teacher_network, teacher_route, train_route
 from law_rl.learner import BASELINE, Directive, StageReport
 
 PROCESSES = multiprocessing.get_context("forkserver")

@@ -8,7 +8,7 @@ import torch
 from law_rl.classification.network_file import NetworkFacts, load_network, save_network
 from law_rl.classification.networks import NetworkConfig, build_network
 from law_rl.data.dataset import normalise
-from law_rl.face.embedder import Embedder, find_device
+from law_rl.face.embedder import Embedder
 from tests.law_rl.commands.faces import SIZE, drawings, write_network
 
 IMAGES = drawings(3, 2).view(6, 1, SIZE, SIZE)
@@ -49,13 +49,6 @@ def test_networks_of_other_images_are_refused(tmp_path: Path, shape: tuple[int, 
     save_network(build_network(config, image_shape=shape, classes=2, seed=0), tmp_path / "net", facts)
     with pytest.raises(ValueError, match=r"net takes images \(\d, 8, \d\): give a network of faces, square"):
         Embedder.load(tmp_path / "net")
-
-
-def test_devices_that_are_not_there_are_refused() -> None:
-    assert find_device("cpu") == torch.device("cpu")
-    for name in ("chip", "cuda:99", "", "meta:x"):
-        with pytest.raises(ValueError, match=f"device is '{name}', which torch has not here"):
-            find_device(name)
 
 
 @pytest.mark.gpu

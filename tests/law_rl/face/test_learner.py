@@ -193,7 +193,7 @@ def test_measuring_and_ranking_move_no_head() -> None:
     before = learner.snapshot()["head"]
     for split in ("train", "validation", "test"):
         learner.evaluate(split)
-    learner._losses(learner.dataset.train)
+    learner._losses_of_all()
     assert equal(learner.snapshot()["head"], before)
 
 

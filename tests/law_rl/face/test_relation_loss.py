@@ -10,7 +10,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from torch import Tensor
 
-from law_rl.classification.learner import deterministic_kernels
+from law_rl.classification.staged_learner import deterministic_kernels
 from law_rl.counters import torch_generator
 from law_rl.distillation.vectors import unit
 from law_rl.face.feature_consistency import feature_consistency_loss

@@ -13,6 +13,7 @@ from torch.nn import functional
 
 from law_rl.actions import Heads, LossWeights, SampleWeights, TeacherAnchor, check_offered
 from law_rl.actor import MlpActor
+from law_rl.batch import Batch
 from law_rl.classification.optimisation import OptimiserConfig, learning_rate
 from law_rl.counters import torch_generator
 from law_rl.data.augment import AugmentConfig
@@ -25,7 +26,6 @@ from law_rl.face.heads import HeadConfig
 from law_rl.face.learner import FaceLearner, FaceLossTerms
 from law_rl.face.relation_config import RelationConfig
 from law_rl.face.student import FaceStudent
-from law_rl.features import Batch
 from law_rl.files import load_tree, save_tree
 from law_rl.learner import BASELINE, Directive
 from law_rl.observation import FOLLOWER

@@ -1,8 +1,10 @@
 from dataclasses import fields
 
+from law_rl.compression.student import CodecLossTerms
 from law_rl.face.learner import FaceLossTerms
-from law_rl.features import AGAINST_TEACHER, FEATURE_NAMES, REMEMBERING
+from law_rl.features import AGAINST_TEACHER, FEATURE_NAMES
 from law_rl.report.meanings import LOSSES, MEANINGS
+from law_rl.sample_memory import REMEMBERING
 
 
 def test_every_feature_has_a_meaning_and_a_place_on_paper() -> None:
@@ -13,5 +15,5 @@ def test_every_feature_has_a_meaning_and_a_place_on_paper() -> None:
     assert {name for name, meaning in MEANINGS.items() if meaning.reach == 1} == bounded
 
 
-def test_every_term_of_distillation_and_of_faces_has_a_meaning() -> None:
-    assert set(LOSSES) == {term.name for term in fields(FaceLossTerms)}
+def test_every_term_of_faces_and_of_codecs_has_a_meaning() -> None:
+    assert set(LOSSES) == {term.name for terms in (FaceLossTerms, CodecLossTerms) for term in fields(terms)}

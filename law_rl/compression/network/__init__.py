@@ -1,0 +1,1 @@
+"""The networks of the codec, one idea a file."""
