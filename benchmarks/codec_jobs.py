@@ -39,7 +39,7 @@ class Options:
     """The variants of the ablation."""
     models: tuple[Literal["small", "paper"], ...] = ("small", "paper")
     """Which of the sizes that ship are trained; each is a process."""
-    lambdas: tuple[float, ...] = (256.0, 768.0, 2048.0, 4096.0)
+    lambdas: tuple[float, ...] = (256.0, 768.0, 2048.0)
     """Of the small size."""
     paper_lambda: float = 2048.0
     """Of the paper's size, 128 channels and 192 latents."""
