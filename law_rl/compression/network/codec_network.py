@@ -64,8 +64,8 @@ class CodecConfig:
 SMALL = CodecConfig(attention="z", components=2)
 PAPER_LOW = replace(SMALL, width=128, latents=192)
 PAPER_HIGH = replace(SMALL, width=192, latents=320)
-"""A size that two cores decode fast, and EDIC's sizes for lambda below 4096 and from there on; with the modules that
-pay for their time in the ablation (`benchmarks/codec_ablation.py`).
+"""A size that two cores decode fast, and EDIC's sizes for lambda below 4096 and from there on. Two Gaussians pay for
+their time, attention on z costs none: `benchmarks/codec_ablation.py`.
 """
 
 
