@@ -11,7 +11,7 @@ from rich.progress import BarColumn, MofNCompleteColumn, TaskID, TextColumn, Tim
 from rich.progress import Progress as Bar
 
 from law_rl.search import Search
-from law_rl.statistics import mean_interval
+from law_rl.statistics import in_points, mean_interval
 from law_rl.trials import Trial, is_eligible, ranked
 
 SECONDS_BETWEEN_LINES = 10.0
@@ -42,7 +42,7 @@ class Progress:
 
     def search(self, search: Search, name: str = "search") -> None:
         recent = [episode.advantage for episode in search.state.episodes[-RECENT:]]
-        gain = f"gain {mean_interval(recent).mean:+.1f} points" if recent else "twins first"
+        gain = f"gain {in_points(mean_interval(recent).mean, sign=True)} points" if recent else "twins first"
         self._show(name, f"{name}, {gain}", search.trainings_done, search.trainings_total)
 
     def evaluation(self, done: int, total: int) -> None:
@@ -82,7 +82,7 @@ class Progress:
         """Shows how far `total` trials of so many episodes are; `trials` are those begun."""
         ended = [trial for trial in trials if trial.status != "running"]
         gains = [trial.gain for trial in ranked(ended) if is_eligible(trial)]
-        gain = f"best gain {gains[0]:+.1f} points" if gains else "no gain yet"
+        gain = f"best gain {in_points(gains[0], sign=True)} points" if gains else "no gain yet"
         done = sum(episodes if trial in ended else min(trial.episodes, episodes) for trial in trials)
         self._show("tuning", f"{len(ended)} of {total} trials, {gain}", done, total * episodes)
 

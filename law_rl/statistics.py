@@ -32,3 +32,8 @@ def mean_interval(values: Sequence[float]) -> Interval:
 
     interval = stats.ttest_1samp(values, 0.0).confidence_interval(0.95)
     return Interval(mean=mean, low=float(interval.low), high=float(interval.high))
+
+
+def in_points(value: float, *, sign: bool = False) -> str:
+    """A value in points to a tenth, below one point to a hundredth."""
+    return f"{value:{'+' if sign else ''}.{1 if abs(value) >= 1 else 2}f}"

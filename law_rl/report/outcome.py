@@ -5,6 +5,7 @@ from typing import Any
 
 from law_rl.evaluate import LEARNED, ORACLE, UNIFORM
 from law_rl.report.run_directory import Comparison, Run
+from law_rl.statistics import in_points
 
 KNOWN = {
     UNIFORM: "ordinary training",
@@ -30,8 +31,9 @@ def validation_gain(provenance: Mapping[str, Any]) -> str:
         return "Its gain was not recorded."
     low, high = gain["ci95"]
     return (
-        f"Validation gain on the {gain['seeds']} training seeds that it was chosen by: {gain['mean']:+.1f} points over "
-        f"{KNOWN.get(gain['over'], gain['over'])} (95 % interval {low:.1f} to {high:.1f})."
+        f"Validation gain on the {gain['seeds']} training seeds that it was chosen by: "
+        f"{in_points(gain['mean'], sign=True)} points over {KNOWN.get(gain['over'], gain['over'])} "
+        f"(95 % interval {in_points(low)} to {in_points(high)})."
     )
 
 
@@ -57,8 +59,8 @@ def _measured(comparison: Comparison) -> str:
         verdict = ", which is worse"
     return (
         f"Learned curriculum: {metric_text(learned.interval.mean, comparison.metric)} against "
-        f"{metric_text(base.interval.mean, comparison.metric)} for {against}, {gain.mean:+.1f} points "
-        f"(95 % interval {gain.low:.1f} to {gain.high:.1f}) on {comparison.seeds} unseen seeds{verdict}."
+        f"{metric_text(base.interval.mean, comparison.metric)} for {against}, {in_points(gain.mean, sign=True)} points "
+        f"(95 % interval {in_points(gain.low)} to {in_points(gain.high)}) on {comparison.seeds} unseen seeds{verdict}."
     )
 
 

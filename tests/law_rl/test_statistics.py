@@ -5,7 +5,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from law_rl.statistics import Interval, mean_interval
+from law_rl.statistics import Interval, in_points, mean_interval
 
 T_975 = {2: 12.706205, 3: 4.302653, 5: 2.776445, 10: 2.262157}
 """Quantiles of Student's t distribution with n - 1 degrees of freedom, from printed tables."""
@@ -37,3 +37,8 @@ def test_an_interval_is_shown_with_two_digits() -> None:
     interval = Interval(mean=1.234, low=-0.5, high=2.0)
     assert str(interval) == "1.23 [-0.50, 2.00]"
     assert interval.to_json() == {"mean": 1.234, "ci95": [-0.5, 2.0]}
+
+
+def test_small_numbers_of_points_keep_two_digits() -> None:
+    assert [in_points(value) for value in (19.64, 1.0, -0.031, 0.0)] == ["19.6", "1.0", "-0.03", "0.00"]
+    assert [in_points(value, sign=True) for value in (19.64, -2.0, 0.248)] == ["+19.6", "-2.0", "+0.25"]
