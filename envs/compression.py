@@ -70,7 +70,7 @@ TEACHER = CodecTeacherConfig(
 def compression_task(*, data: Photographs = "samples", features: tuple[str, ...] = FEATURES) -> CodecTask:
     """A codec of 16 and 24 channels at lambda 32, 1 epoch in 4 stages, with these features for patch weights.
 
-    The teacher, of twice the width, is trained once, some minute, and has four anchors. On "samples" there are 264
+    The teacher, of twice the width, is trained once and has four anchors. On "samples" there are 264
     patches to train on, on "bsds" 1024.
     """
     return CodecTask(data=PatchConfig(name=data), teacher=TEACHER, training=replace(CODEC, features=features))

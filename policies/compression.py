@@ -64,7 +64,7 @@ def _by(features: tuple[tuple[str, float], ...]) -> Weighting:
     return LinearTanh(features=names, weights=weights, bias=0.0, gain=1.0)
 
 
-BEST_FIXED = FixedTerms(name="best_fixed", losses=(("distortion", 0.7),), features=(("bits", -0.2),))
+BEST_FIXED = FixedTerms(name="best_fixed", losses=(("distortion", 0.55),), features=(("bits", -0.2),))
 """The best of thirty fixed directives on validation patches, three trainings each: more than a search takes."""
 
 TEACHERS_PICTURES = FixedTerms(name="teachers_pictures", losses=(("distortion", 0.5), ("teacher_output", 0.5)))
