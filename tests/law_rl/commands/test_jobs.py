@@ -75,7 +75,7 @@ def test_a_submitted_search_ends_with_the_schedule_of_a_local_one(user: User, tm
     out, error = user.law_rl("submit", "experiments/quickstart.py", "--workers", "1", "--wait", "--json", *TINY)
     job = json.loads(out)
     assert (job["state"], job["exit_code"], job["experiment"]) == ("SUCCEEDED", 0, "quickstart")
-    assert re.search(r"sending \d+ files, \d\.\d MiB, to http", error)
+    assert re.search(r"sending \d+ files, \d+\.\d MiB, to http", error)
     assert "search, gain" in error and "learned over uniform" in error
 
     assert user.law_rl("jobs", "pull", "--out", str(tmp_path / "back"))[0].startswith(f"{tmp_path / 'back'}: ")
