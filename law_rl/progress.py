@@ -81,7 +81,7 @@ class Progress:
     def tuning(self, trials: Sequence[Trial], total: int, episodes: int) -> None:
         """Shows how far `total` trials of so many episodes are; `trials` are those begun."""
         ended = [trial for trial in trials if trial.status != "running"]
-        gains = [trial.gain for trial in ranked(ended) if is_eligible(trial)]
+        gains = [trial.gain for trial in ranked(ended) if is_eligible(trial) and trial.gain is not None]
         gain = f"best gain {in_points(gains[0], sign=True)} points" if gains else "no gain yet"
         done = sum(episodes if trial in ended else min(trial.episodes, episodes) for trial in trials)
         self._show("tuning", f"{len(ended)} of {total} trials, {gain}", done, total * episodes)
