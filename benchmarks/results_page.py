@@ -40,6 +40,7 @@ SECTIONS = {
     "congruence_step": "Correlation congruence in a training step",
     "entropy_coding": "What the entropy coding of an image costs",
     "codec_kodak": "Compressed photographs, beside other codecs",
+    "codec_size": "Files of the codec beside its own estimate",
     "codec_rivals": "Coding images, beside CompressAI",
     "codec_ablation": "What each module of the codec is worth",
     "codec_fuzz": "Damaged image files",
