@@ -2,6 +2,7 @@
 
 import contextlib
 import math
+from abc import ABC, abstractmethod
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, Literal, Protocol
@@ -67,7 +68,7 @@ class Objective:
     whole: tuple[torch.Tensor, ...] = ()
 
 
-class StagedLearner:
+class StagedLearner(ABC):
     """One network trained on `dataset.train`, stage by stage. Subclasses build it, and say what a batch is trained on.
 
     Implements the Learner contract but for `fork`; data stays on the device, one host copy a stage.
@@ -94,25 +95,25 @@ class StagedLearner:
         self.optimiser = build_optimiser(config.optimiser, self._parameters)
         self._weigher = Weigher(self._build_features())
 
+    @abstractmethod
     def _build_network(self) -> nn.Module:
         """The network with the initial weights of `seed`, on the configuration's device."""
-        raise NotImplementedError
 
+    @abstractmethod
     def _build_features(self) -> Features:
         """The features of samples that weighting rules may use."""
-        raise NotImplementedError
 
+    @abstractmethod
     def _objective_of(self, ids: torch.Tensor, iteration: int) -> Objective:
         """What the training samples `ids` [B] are trained on; called under `precision`."""
-        raise NotImplementedError
 
+    @abstractmethod
     def _losses_of_all(self) -> torch.Tensor:
         """The current losses [N] of the whole training set."""
-        raise NotImplementedError
 
+    @abstractmethod
     def _measure(self, data: Any) -> dict[str, float]:
         """The metrics of one part of the data."""
-        raise NotImplementedError
 
     @property
     def loss_weights(self) -> Mapping[str, float]:
