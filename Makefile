@@ -26,13 +26,13 @@ clean: ## remove the virtual environment, caches and builds
 	rm -rf $(VENV) build dist .mypy_cache .pytest_cache .ruff_cache .hypothesis
 	find . -name __pycache__ -type d -prune -exec rm -rf {} +
 
-# torch goes first and alone: pip then takes a CPU build where one is at hand, and later steps find it in place.
+# torch goes first and alone: pip then takes a CPU build where one is at hand, and the next step finds it in place.
+INSTALL = $(PYTHON) -m venv $(VENV) && $(PIP) torch && $(PIP) -e
+
 $(VENV)/installed: pyproject.toml constraints.txt
-	$(PYTHON) -m venv $(VENV)
-	$(PIP) torch
-	$(PIP) -e .
+	$(INSTALL) .
 	touch $@
 
-$(VENV)/installed-dev: $(VENV)/installed
-	$(PIP) -e '.[dev]'
-	touch $@
+$(VENV)/installed-dev: pyproject.toml constraints.txt
+	$(INSTALL) '.[dev]'
+	touch $(VENV)/installed $@

@@ -2,6 +2,7 @@
 
 import os
 import signal
+import time
 from collections.abc import Iterator
 from pathlib import Path
 from types import ModuleType
@@ -20,6 +21,9 @@ from law_rl.stage_env import StageEnvConfig
 from policies.baselines import STANDARD
 from policies.evolution import EvolutionConfig
 
+CPUS = 2
+"""Of the Ray of the tests."""
+
 torch.set_num_threads(1)
 os.environ["RAY_AUTH_MODE"] = "disabled"  # read when Ray is first imported
 signal.signal(signal.SIGINT, signal.default_int_handler)  # shells let what they start in the background ignore it
@@ -33,6 +37,13 @@ def shared_data() -> Path:
     if not folder.is_dir():
         pytest.skip(f"no real data at {folder}: set LAW_RL_DATA")
     return folder
+
+
+@pytest.fixture(scope="session")
+def decoded(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A folder for NODE_CACHE that all processes of the run share, so that one of them decodes a large pack."""
+    folder = tmp_path_factory.getbasetemp()
+    return (folder.parent if "PYTEST_XDIST_WORKER" in os.environ else folder) / "decoded"
 
 
 @pytest.fixture(scope="session")
@@ -58,10 +69,29 @@ def make_tiny_experiment() -> Experiment:
     )
 
 
-@pytest.fixture(scope="module")
-def ray_session() -> Iterator[ModuleType]:
+@pytest.fixture(scope="session")
+def ray_end() -> Iterator[None]:
     import ray
 
-    ray.init(num_cpus=2, include_dashboard=False, log_to_driver=False)
-    yield ray
+    yield
     ray.shutdown()
+
+
+@pytest.fixture(scope="module")
+def ray_session(ray_end: None) -> ModuleType:
+    """The Ray of all modules, or a new one where the last module left some of its CPUs taken."""
+    import ray
+
+    if ray.is_initialized() and not all_free(ray):
+        ray.shutdown()
+    if not ray.is_initialized():
+        ray.init(num_cpus=CPUS, include_dashboard=False, log_to_driver=False)
+    return ray
+
+
+def all_free(ray: ModuleType) -> bool:
+    """Whether no CPU is taken; those of actors that were just killed come back within moments."""
+    until = time.monotonic() + 5
+    while not (free := ray.available_resources().get("CPU") == CPUS) and time.monotonic() < until:
+        time.sleep(0.1)
+    return free

@@ -156,6 +156,15 @@ def test_a_schedule_needs_only_torch_and_numpy() -> None:
     assert loaded.isdisjoint(heavy)
 
 
+def test_a_training_needs_no_scikit_learn() -> None:
+    """It takes each process a second to import, and each worker of a search is a process."""
+    loaded = modules_after(
+        "from tests.conftest import make_tiny_experiment; from law_rl.learner import BASELINE; "
+        "learner = make_tiny_experiment().task.learner(0); learner.train_stage(BASELINE); learner.snapshot()"
+    )
+    assert loaded.isdisjoint(["sklearn", "pandas"])
+
+
 def test_the_package_alone_imports_nothing() -> None:
     assert modules_after("import law_rl").isdisjoint(["torch", "numpy", "law_rl.schedule"])
 

@@ -243,12 +243,14 @@ class StagedLearner(ABC):
 @contextlib.contextmanager
 def deterministic_kernels(active: bool) -> Any:
     """Within it, torch uses repeatable kernels where `active`; the setting before is put back after."""
-    before = torch.are_deterministic_algorithms_enabled()
-    torch.use_deterministic_algorithms(active or before)
+    if not active or torch.are_deterministic_algorithms_enabled():
+        yield
+        return
+    torch.use_deterministic_algorithms(True)  # imports torch's compiler, which takes a second or two
     try:
         yield
     finally:
-        torch.use_deterministic_algorithms(before)
+        torch.use_deterministic_algorithms(False)
 
 
 def copy_tree(tree: Any) -> Any:

@@ -22,7 +22,6 @@ from law_rl.commands.arguments import (
     JobsStopCommand,
     SubmitCommand,
 )
-from law_rl.commands.experiments import load
 from law_rl.commands.printing import print_rows
 from law_rl.resources import Resources, size_in_bytes
 
@@ -37,6 +36,8 @@ def submit(command: SubmitCommand, overrides: Sequence[str]) -> None:
     if command.trials is not None and command.tune == "no":
         raise ValueError(f"trials is {command.trials}: only a submit with --tune takes it")
     storage = check_storage(command.storage or NODE_STORAGE)
+    from law_rl.commands.experiments import load  # imports torch, which the other commands do without
+
     root, experiment = load(command.experiment, overrides)
     files = shipping.choose_files(root)
     shipping.check_size(files, size_in_bytes(command.limit, "limit"))

@@ -6,12 +6,13 @@ from typing import Any
 from rich.console import Console
 from rich.table import Table
 
-from law_rl.evaluate import Evaluation
 from law_rl.statistics import Interval
 
 
 def print_result(console: Console, result: dict[str, Any]) -> None:
     """A table of the curricula, best first, and the outcome in a sentence."""
+    from law_rl.evaluate import Evaluation  # imports torch, which the commands that only list things do without
+
     metric, schedules, over = result["metric"], result["schedules"], result["gain"]["over"]
     table = Table(title=f"{metric} on test data, mean of {len(result['seeds'])} unseen seeds [95 % interval]")
     for heading in ("curriculum", metric, f"over {over}"):

@@ -31,9 +31,9 @@ def expected(tiny_experiment: Experiment, tmp_path_factory: pytest.TempPathFacto
     return Search(tiny_experiment, workers, tmp_path_factory.mktemp("local"), observer=ignore).run().hash
 
 
-def faulty(experiment: Experiment, fault: Fault, folder: Path, *, times: int = 1) -> Experiment:
+def faulty(experiment: Experiment, fault: Fault, folder: Path, **where: int) -> Experiment:
     folder.mkdir()
-    task = FaultyTask(task=experiment.task, fault=fault, marks=str(folder), times=times)
+    task = FaultyTask(task=experiment.task, fault=fault, marks=str(folder), **where)
     return dataclasses.replace(experiment, task=task)
 
 
@@ -45,15 +45,24 @@ def run(experiment: Experiment, directory: Path, *, resources: Resources, deadli
         workers.close()
 
 
-@pytest.mark.parametrize("fault", ["dies", "hangs", "stops", "fills memory", "raises"])
-def test_a_fault_on_one_worker_does_not_change_the_schedule(
-    ray_session: ModuleType, tiny_experiment: Experiment, expected: str, tmp_path: Path, fault: Fault
+@pytest.mark.parametrize(
+    ("faults", "memory", "deadline"), [(("dies", "raises"), "", 0.0), (("hangs", "stops", "fills memory"), "1GiB", 3.0)]
+)
+def test_faults_on_workers_do_not_change_the_schedule(
+    ray_session: ModuleType,
+    tiny_experiment: Experiment,
+    expected: str,
+    tmp_path: Path,
+    faults: tuple[Fault, ...],
+    memory: str,
+    deadline: float,
 ) -> None:
-    experiment = faulty(tiny_experiment, fault, tmp_path / "marks")
-    memory = "1GiB" if fault == "fills memory" else ""
-    deadline = 3.0 if fault in ("hangs", "stops") else 0.0
+    """Each meets a stage of its own, once."""
+    experiment = tiny_experiment
+    for place, fault in enumerate(faults):
+        experiment = faulty(experiment, fault, tmp_path / fault, seed=place % 2, stage=1 + place)
     got = run(experiment, tmp_path / "run", resources=Resources(memory=memory), deadline=deadline)
-    assert len(marks(tmp_path / "marks")) == 1
+    assert [len(marks(tmp_path / fault)) for fault in faults] == [1] * len(faults)
     assert got == expected
 
 

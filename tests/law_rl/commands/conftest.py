@@ -2,7 +2,7 @@
 
 import contextlib
 import sys
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
@@ -63,18 +63,29 @@ experiment = Experiment(
 '''
 
 
+MakeProject = Callable[[str, str], Path]
+
+
 @pytest.fixture(scope="module")
-def kd_project(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
+def make_project(tmp_path_factory: pytest.TempPathFactory) -> Iterator[MakeProject]:
+    """Makes the root of a project with quickstart and one more experiment, whose name and text it is given.
+
+    A module's tests may be in one such project; what its commands train is kept for the module.
+    """
+    with contextlib.ExitStack() as stack:
+        yield lambda name, text: stack.enter_context(_project(tmp_path_factory, name, text))
+
+
+@pytest.fixture(scope="module")
+def kd_project(make_project: MakeProject) -> Path:
     """The root of a project with the experiments tiny_kd and quickstart; its teacher is kept for the module."""
-    with _project(tmp_path_factory, "tiny_kd", EXPERIMENT) as root:
-        yield root
+    return make_project("tiny_kd", EXPERIMENT)
 
 
 @pytest.fixture(scope="module")
-def face_project(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
+def face_project(make_project: MakeProject) -> Path:
     """The root of a project with the experiments tiny_faces and quickstart; its teacher is kept for the module."""
-    with _project(tmp_path_factory, "tiny_faces", FACES) as root:
-        yield root
+    return make_project("tiny_faces", FACES)
 
 
 @contextlib.contextmanager

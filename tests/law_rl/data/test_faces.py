@@ -194,7 +194,8 @@ def real_path(shared_data: Path) -> Path:
 
 
 @pytest.mark.slow
-def test_the_real_pack(real_path: Path) -> None:
+def test_the_real_pack(real_path: Path, decoded: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv(NODE_CACHE, str(decoded))
     pack = read_lfw_pack(real_path, 16)
     assert pack.images.shape == (13_233, 1, 16, 16) and len(pack.person_fold) == 5749
     assert torch.equal(pack.person[pack.pairs[:, 0]] == pack.person[pack.pairs[:, 1]], pack.pair_same)

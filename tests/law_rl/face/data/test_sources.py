@@ -14,6 +14,7 @@ from PIL import Image
 
 from law_rl.data.augment import AugmentConfig
 from law_rl.data.faces import PACK, TEST_FOLDS, read_lfw_pack
+from law_rl.data.places import NODE_CACHE
 from law_rl.face.data import sources
 from law_rl.face.data.face_dataset import FaceDataset
 from law_rl.face.data.sources import FaceDataConfig
@@ -200,7 +201,8 @@ def test_the_first_place_that_has_the_pack_is_used(tmp_path: Path, monkeypatch: 
 
 
 @pytest.mark.slow
-def test_the_real_pack(shared_data: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_the_real_pack(shared_data: Path, decoded: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv(NODE_CACHE, str(decoded))
     if not (shared_data / PACK).is_file():
         pytest.skip(f"no faces in {shared_data}")
     pack = read_lfw_pack(shared_data / PACK, SIDE)
