@@ -18,7 +18,7 @@ from scipy.special import ndtr
 from benchmarks.running import bar
 from benchmarks.tables import RESULTS, markdown_table, write_results
 from benchmarks.timing import seconds
-from law_rl.compression.bitstream.fixed_point import FixedPointDecoder, IntegerParameters
+from law_rl.compression.bitstream.hyper_parameters import FixedPointDecoder, IntegerParameters
 from law_rl.compression.bitstream.latent_coder import LatentCoder
 from law_rl.compression.bitstream.table_export import latent_tables, scale
 from law_rl.compression.bitstream.tables import LEVELS, PHASES, LatentTables

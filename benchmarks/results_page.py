@@ -44,6 +44,10 @@ SECTIONS = {
     "codec_rivals": "Coding images, beside CompressAI",
     "codec_ablation": "What each module of the codec is worth",
     "codec_fuzz": "Damaged image files",
+    "video_files": "Video files: their size beside the estimate, their frames, times",
+    "video_ablation": "What each part of the video codec is worth",
+    "video_peers": "Compressed videos, beside x264 and x265",
+    "video_damage": "Damaged video files",
 }
 
 

@@ -17,11 +17,13 @@ import tyro
 
 from benchmarks.codec_jobs import Job, Options, groups
 from benchmarks.tables import markdown_table
-from law_rl.compression.model_card import write_set_card
+from law_rl.compression.card import write_set_card
+from law_rl.compression.codec_training import codec_training
+from law_rl.compression.model_card import CodecCard
 from law_rl.compression.photograph_files import bsds_folder, read_photographs
 from law_rl.compression.photographs import Photographs
 from law_rl.compression.pictures import ENDINGS, Pixels, read_picture
-from law_rl.compression.training import Moment, Training, train_together
+from law_rl.compression.training import Moment, train_together
 from law_rl.compression.training_output import put_out
 from law_rl.compression.validation import validate
 from law_rl.files import write_atomic, write_json
@@ -44,7 +46,7 @@ def train_group(options: Options, name: str, jobs: Sequence[Job]) -> None:
     files = read_photographs(options.folders or [bsds_folder()])
     pictures = read_pictures(options.pictures) if options.pictures else files.validation
     photographs = Photographs(files.train, options.crop, options.device)
-    trainings = [Training(job.codec, job.config, photographs, checkpoint(options, job)) for job in jobs]
+    trainings = [codec_training(job.codec, job.config, photographs, checkpoint(options, job)) for job in jobs]
     train_together(trainings, Lines(name, len(jobs)).show, SECONDS_BETWEEN_READINGS)
     for job, training in zip(jobs, trainings, strict=True):
         found = validate(training.network().to(training.device), pictures, training.device)
@@ -138,7 +140,7 @@ def main(args: Sequence[str] | None = None) -> None:
     broken = run_groups(options)
     print(write_table(options))
     if not options.ablation:
-        write_set_card(options.out)
+        write_set_card(options.out, CodecCard)
     if broken:
         raise SystemExit(f"These groups broke, see above: {', '.join(broken)}")
 

@@ -6,22 +6,20 @@ falls by 10 for a tenfold rate-distortion cost at the target lambda. The two pho
 """
 
 from dataclasses import asdict, replace
-from typing import Literal
 
 from law_rl.actions import Heads, LossWeights, SampleWeights, TeacherAnchor
 from law_rl.classification.optimisation import OptimiserConfig
 from law_rl.compression.learner import CodecLearnerConfig
 from law_rl.compression.network.codec_network import CodecConfig
 from law_rl.compression.patches import PatchConfig
+from law_rl.compression.photograph_parts import Source
 from law_rl.compression.student import CodecLossTerms, CodecStudentConfig
 from law_rl.compression.task import CodecTask
 from law_rl.compression.teacher import CodecTeacherConfig
-from law_rl.features import OF_CODECS
+from law_rl.features import OF_IMAGES
 from law_rl.stage_env import StageEnv, StageEnvConfig
 
-Photographs = Literal["samples", "bsds"]
-
-FEATURES = tuple(OF_CODECS)
+FEATURES = tuple(OF_IMAGES)
 """A patch's bits per pixel, its mean squared error, and how busy it is."""
 LOSSES = CodecLossTerms()
 MOST = {"distortion": 4.0, "teacher_output": 1.0, "teacher_features": 0.02}
@@ -67,7 +65,7 @@ TEACHER = CodecTeacherConfig(
 )
 
 
-def compression_task(*, data: Photographs = "samples", features: tuple[str, ...] = FEATURES) -> CodecTask:
+def compression_task(*, data: Source = "samples", features: tuple[str, ...] = FEATURES) -> CodecTask:
     """A codec of 16 and 24 channels at lambda 32, 1 epoch in 4 stages, with these features for patch weights.
 
     The teacher, of twice the width, is trained once and has four anchors. On "samples" there are 264
@@ -76,7 +74,7 @@ def compression_task(*, data: Photographs = "samples", features: tuple[str, ...]
     return CodecTask(data=PatchConfig(name=data), teacher=TEACHER, training=replace(CODEC, features=features))
 
 
-def compression(*, data: Photographs = "samples", config: StageEnvConfig | None = None) -> StageEnv:
+def compression(*, data: Source = "samples", config: StageEnvConfig | None = None) -> StageEnv:
     """The environment `law_rl/Compression-v0`, by default with all three heads.
 
     The first reset on a machine trains the teacher and keeps it, see `RouteTraining.kept`. FileNotFoundError at that

@@ -14,7 +14,8 @@ class Batch:
     Of classifiers, whose losses are cross-entropies in nats: logits [B, C] and targets int64 [B], beside a teacher also
     its logits [B, C] and the cosine [B] of the two embeddings; of faces how crowded each one's neighbourhood is [B]. Of
     codecs, whose losses are rate-distortion costs: each image's bits per pixel [B], mean squared error [B] (RGB in
-    0..1) and log mean squared gradient [B]. `ids` int64 [B] are the samples' places in the training set.
+    0..1) and log mean squared gradient [B], of frames of video also the log of how many pixels they moved [B]. `ids`
+    int64 [B] are the samples' places in the training set.
     """
 
     losses: torch.Tensor
@@ -27,6 +28,7 @@ class Batch:
     bits: torch.Tensor | None = None
     distortion: torch.Tensor | None = None
     gradient_energy: torch.Tensor | None = None
+    motion: torch.Tensor | None = None
 
     def given(self, entry: str, feature: str) -> torch.Tensor:
         """What the host gave as `entry`; ValueError where it gave nothing and `feature` wants it."""
@@ -47,6 +49,7 @@ _WANTED_FOR = {
     "bits": "says how many bits a codec spends on an image",
     "distortion": "says how far a codec's picture is from the image",
     "gradient_energy": "says how busy an image is",
+    "motion": "says how far a frame of video moved",
 }
 
 

@@ -35,6 +35,13 @@ from law_rl.commands.codec_arguments import (
     CodecInfoCommand,
     CodecTrainCommand,
 )
+from law_rl.commands.codec_video_arguments import (
+    CodecCompareVideoCommand,
+    CodecDecodeVideoCommand,
+    CodecEncodeVideoCommand,
+    CodecEvaluateVideoCommand,
+    CodecTrainVideoCommand,
+)
 from law_rl.commands.distillation_arguments import AnchorsCommand, DistillCommand, TeacherCommand
 from law_rl.commands.face_arguments import (
     FaceAlignCommand,
@@ -140,6 +147,11 @@ def run_command(command: Command, overrides: Sequence[str]) -> None:
             | CodecEvaluateCommand()
             | CodecCompareCommand()
             | CodecTrainCommand()
+            | CodecEncodeVideoCommand()
+            | CodecDecodeVideoCommand()
+            | CodecEvaluateVideoCommand()
+            | CodecCompareVideoCommand()
+            | CodecTrainVideoCommand()
         ):
             from law_rl.commands import codec
 

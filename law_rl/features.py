@@ -94,6 +94,10 @@ def _gradient_energy(batch: Batch) -> torch.Tensor:
     return standardise(batch.given("gradient_energy", "gradient_energy").float())
 
 
+def _motion(batch: Batch) -> torch.Tensor:
+    return standardise(batch.given("motion", "motion").float())
+
+
 STATELESS: dict[str, Callable[[Batch], torch.Tensor]] = {
     "loss": _loss,
     "entropy": _entropy,
@@ -110,12 +114,13 @@ AGAINST_TEACHER: dict[str, Callable[[Batch], torch.Tensor]] = {
 }
 WITH_TEACHER: dict[str, Callable[[Batch], torch.Tensor]] = {**AGAINST_TEACHER, "crowding": _crowding}
 """What only a training with a teacher knows; those of AGAINST_TEACHER want its answer on every batch."""
-OF_CODECS: dict[str, Callable[[Batch], torch.Tensor]] = {
+OF_IMAGES: dict[str, Callable[[Batch], torch.Tensor]] = {
     "bits": _bits,
     "distortion": _distortion,
     "gradient_energy": _gradient_energy,
 }
-"""What only the training of a codec knows of an image."""
+OF_CODECS: dict[str, Callable[[Batch], torch.Tensor]] = {**OF_IMAGES, "motion": _motion}
+"""What only the training of a codec knows of an image, and what one of video knows of a frame."""
 _IN_BATCH = STATELESS | WITH_TEACHER | OF_CODECS
 LABEL_PRIOR = "label_prior"
 FEATURE_NAMES = (*_IN_BATCH, *REMEMBERING, LABEL_PRIOR)

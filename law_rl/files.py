@@ -2,10 +2,12 @@
 
 import json
 import os
-from collections.abc import Mapping
+import shutil
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from functools import partial
 from pathlib import Path
-from typing import Any
+from typing import Any, BinaryIO
 
 import torch
 from safetensors import SafetensorError
@@ -16,22 +18,44 @@ _TENSOR, _TEXT = "tensor:", "text:"  # the latter marks strings that begin like 
 
 
 def write_atomic(path: Path, content: bytes, *, private: bool = False) -> None:
-    """Writes `content` to a temporary name beside `path`, flushes it to the disk and renames it into place.
+    """Writes `content` to `path` as `atomic_file` does."""
+    with atomic_file(path, private=private) as file:
+        file.write(content)
 
-    Where that fails (a full disk), what was at `path` stays and the temporary file goes. Of a `private` file only the
-    owner can read and write (mode 0600), from the first byte on.
+
+@contextmanager
+def atomic_file(path: Path, *, private: bool = False) -> Iterator[BinaryIO]:
+    """A file to write under a temporary name, which is flushed to the disk and takes its place at the end.
+
+    Of a `private` file only the owner can read and write (mode 0600), from the first byte on. Raises as `renamed` does.
+    """
+    opener = partial(os.open, mode=0o600 if private else 0o666)
+    with renamed(path) as temporary, open(temporary, "wb", opener=opener) as file:
+        yield file
+        file.flush()
+        os.fsync(file.fileno())
+
+
+@contextmanager
+def renamed(path: Path) -> Iterator[Path]:
+    """A name beside `path` for a file or a folder that takes its place at the end, a folder that of an empty one or of
+    none. Where the block raises, what was at `path` stays and the new one goes; an OSError that names the new one or
+    nothing (a full disk) names `path` instead.
     """
     path.parent.mkdir(parents=True, exist_ok=True)
     temporary = path.with_name(f".{path.name}.{os.getpid()}.tmp")
     try:
-        with open(temporary, "wb", opener=partial(os.open, mode=0o600 if private else 0o666)) as file:
-            file.write(content)
-            file.flush()
-            os.fsync(file.fileno())
+        yield temporary
+        if temporary.is_dir() and path.is_dir():
+            path.rmdir()
         temporary.replace(path)
-    except OSError as error:
+    except BaseException as error:
+        if temporary.is_dir():
+            shutil.rmtree(temporary)
         temporary.unlink(missing_ok=True)
-        raise OSError(error.errno, error.strerror, str(path)) from error
+        if isinstance(error, OSError) and error.errno is not None and error.filename in (None, str(temporary)):
+            raise OSError(error.errno, error.strerror, str(path)) from error
+        raise
 
 
 def write_json(path: Path, value: Any) -> None:

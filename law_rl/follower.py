@@ -59,6 +59,7 @@ class Follower:
         bits: torch.Tensor | None = None,
         distortion: torch.Tensor | None = None,
         gradient_energy: torch.Tensor | None = None,
+        motion: torch.Tensor | None = None,
     ) -> torch.Tensor:
         """Sample weights [B] of this step's batch, in [0, 2], detached.
 
@@ -68,7 +69,8 @@ class Follower:
         cosine of the student's embedding and the teacher's, wanted by features that compare with a teacher; crowding
         [B], `law_rl.face.ida.crowding` of the samples, wanted by the feature of this name. Of codecs bits [B], bits per
         pixel; distortion [B], mean squared errors of RGB in 0..1; gradient_energy [B],
-        `law_rl.compression.patches.gradient_energy` of the images.
+        `law_rl.compression.patches.gradient_energy` of the images; of video also motion [B],
+        `law_rl.compression.video.learner.log_motion` of the decoded flows.
         """
         weigher = self._weigher or self._build(0 if logits is None else logits.shape[1])
         weigher.set_rule(self.directive(lr=lr).weighting)
@@ -85,6 +87,7 @@ class Follower:
             bits=None if bits is None else bits.detach(),
             distortion=None if distortion is None else distortion.detach(),
             gradient_energy=gradient_energy,
+            motion=motion,
         )
         weights = weigher.weights(batch)
         return torch.ones_like(own) if weights is None else weights.clone()

@@ -28,7 +28,7 @@ class Progress:
             *columns, TextColumn("left"), TimeRemainingColumn(), console=console, disable=not console.is_terminal
         )
         self._tasks: dict[str, TaskID] = {}
-        self._first = 0
+        self._first = 0.0
         self._begun = self._printed = time.monotonic()
 
     def __enter__(self) -> "Progress":
@@ -67,9 +67,14 @@ class Progress:
     def gallery(self, done: int, total: int) -> None:
         self._show("gallery", "gallery", done, total, unit="rows")
 
-    def files(self, name: str, done: int, total: int) -> None:
-        """Shows how many files of a batch are done; `name` says what is done to them."""
-        self._show(f"files {name}", name, done, total, unit="files")
+    def batch(self, name: str, done: float, total: int, unit: str) -> None:
+        """Shows how many of a batch are done, parts counted; `name` says what is done to them."""
+        self._show(f"batch {name}", name, done, total, unit=unit)
+
+    def frames(self, name: str, done: int, total: int | None) -> None:
+        """Shows how many frames of a video are done, from 0 on, and how fast; `total` is None where it is unknown."""
+        speed = f", {self._speed(done):.2f} frames per second" if done else ""
+        self._show(f"frames {name}", f"{name}{speed}", done, total, unit="frames")
 
     def codec(self, text: str, progress: float) -> None:
         """Shows how a codec's training stands; `progress` goes from 0 to 1."""
@@ -86,16 +91,22 @@ class Progress:
         done = sum(episodes if trial in ended else min(trial.episodes, episodes) for trial in trials)
         self._show("tuning", f"{len(ended)} of {total} trials, {gain}", done, total * episodes)
 
-    def _show(self, key: str, text: str, done: int, total: int, *, unit: str = "trainings") -> None:
+    def _show(self, key: str, text: str, done: float, total: int | None, *, unit: str = "trainings") -> None:
         if key not in self._tasks:
-            self._tasks[key] = self._bar.add_task(text, total=total, completed=done)
+            self._tasks[key] = self._bar.add_task(text, total=total, completed=int(done))
             self._begun = self._printed = time.monotonic()
             self._first = done
         self._bar.update(self._tasks[key], description=text, completed=done)
         now = time.monotonic()
         if not self._console.is_terminal and (now - self._printed > SECONDS_BETWEEN_LINES or done == total):
             self._printed = now
-            rate = (now - self._begun) / max(done - self._first, 1)
-            self._console.print(
-                f"{text}: {done}/{total} {unit}, about {rate * (total - done):.0f} s left", highlight=False
-            )
+            count = f"{done:.2f}" if done % 1 else f"{done:.0f}"
+            share = f"{count} {unit}" if total is None else f"{count}/{total} {unit}, {self._left(done, total)}"
+            self._console.print(f"{text}: {share}", highlight=False)
+
+    def _left(self, done: float, total: int) -> str:
+        passed, here = time.monotonic() - self._begun, done - self._first
+        return f"about {passed / (here or 1) * (total - done):.0f} s left"
+
+    def _speed(self, done: int) -> float:
+        return (done - self._first) / max(time.monotonic() - self._begun, 1e-9)

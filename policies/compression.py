@@ -11,9 +11,9 @@ from policies.baselines import UniformWeights
 
 @dataclass(frozen=True, kw_only=True)
 class FixedTerms:
-    """Fixed weights of terms of the loss and of features of patches, with the converged teacher.
+    """Fixed weights of terms of the loss and of features of samples, with the converged teacher.
 
-    A term that is not named keeps the training's own weight; without `features` patches weigh the same.
+    A term that is not named keeps the training's own weight; without `features` samples weigh the same.
     """
 
     name: str
@@ -37,22 +37,22 @@ class MovingLambda:
     needs_mislabelled: ClassVar[bool] = False
 
     def directive(self, learner: Learner) -> Directive:
-        return Directive(losses={"distortion": self.first ** _left(learner)})
+        return Directive(losses={"distortion": self.first ** stages_left(learner)})
 
 
 @dataclass(frozen=True, kw_only=True)
-class HardPatches:
-    """Patches of large error count more, at first most and in the last stage no more than others."""
+class HardSamples:
+    """Samples of large error count more, at first most and in the last stage no more than others."""
 
+    name: str
     strength: float = 0.4
-    name: str = "hard_patches"
     needs_mislabelled: ClassVar[bool] = False
 
     def directive(self, learner: Learner) -> Directive:
-        return Directive(weighting=_by((("distortion", self.strength * _left(learner)),)))
+        return Directive(weighting=_by((("distortion", self.strength * stages_left(learner)),)))
 
 
-def _left(learner: Learner) -> float:
+def stages_left(learner: Learner) -> float:
     """1 in the first stage, falling to 0 in the last."""
     return 1.0 - learner.stage / max(learner.stages - 1, 1)
 
@@ -75,7 +75,7 @@ CODECS: tuple[Curriculum, ...] = (
     BEST_FIXED,
     MovingLambda(first=4.0, name="falling_lambda"),
     MovingLambda(first=0.4, name="rising_lambda"),
-    HardPatches(),
+    HardSamples(name="hard_patches"),
     TEACHERS_PICTURES,
     TEACHERS_LATENTS,
 )

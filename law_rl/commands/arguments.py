@@ -297,7 +297,7 @@ Command = (
     ]
     | Annotated[
         CodecCommand,
-        tyro.conf.subcommand("codec", description="Compress photographs, and measure what is lost."),
+        tyro.conf.subcommand("codec", description="Compress photographs and videos, and measure what is lost."),
     ]
     | Annotated[JobsCommand, tyro.conf.subcommand("jobs", description="Ask after the jobs that submit sent.")]
     | Annotated[NewCommand, tyro.conf.subcommand("new")]

@@ -1,4 +1,4 @@
-"""The verbs of the image codec, each in a module of its own."""
+"""The verbs of the image and video codecs, each in a module of its own."""
 
 from law_rl.commands.codec_arguments import (
     CodecCommand,
@@ -8,6 +8,13 @@ from law_rl.commands.codec_arguments import (
     CodecEvaluateCommand,
     CodecInfoCommand,
     CodecTrainCommand,
+)
+from law_rl.commands.codec_video_arguments import (
+    CodecCompareVideoCommand,
+    CodecDecodeVideoCommand,
+    CodecEncodeVideoCommand,
+    CodecEvaluateVideoCommand,
+    CodecTrainVideoCommand,
 )
 
 
@@ -38,3 +45,23 @@ def run(command: CodecCommand) -> None:
             from law_rl.commands.codec_train import train
 
             train(command)
+        case CodecEncodeVideoCommand():
+            from law_rl.commands.codec_encode_video import encode_video
+
+            encode_video(command)
+        case CodecDecodeVideoCommand():
+            from law_rl.commands.codec_decode_video import decode_video
+
+            decode_video(command)
+        case CodecEvaluateVideoCommand():
+            from law_rl.commands.codec_evaluate_video import evaluate_video
+
+            evaluate_video(command)
+        case CodecCompareVideoCommand():
+            from law_rl.commands.codec_compare_video import compare_video
+
+            compare_video(command)
+        case CodecTrainVideoCommand():
+            from law_rl.commands.codec_train_video import train_video
+
+            train_video(command)

@@ -1,10 +1,18 @@
-"""The verbs of the image codec with their flags. Importing this is cheap; nothing here does the work."""
+"""The verbs of the image codec with their flags, and all verbs of codecs. Importing this is cheap; it does no work."""
 
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Annotated, Literal
 
 import tyro
+
+from law_rl.commands.codec_video_arguments import (
+    CodecCompareVideoCommand,
+    CodecDecodeVideoCommand,
+    CodecEncodeVideoCommand,
+    CodecEvaluateVideoCommand,
+    CodecTrainVideoCommand,
+)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -67,7 +75,10 @@ class CodecDecodeCommand:
 
 @dataclass(frozen=True, kw_only=True)
 class CodecInfoCommand:
-    """Say what an .edic file holds, and whether it is whole: its checks, size, bits per pixel, model and parts."""
+    """Say what an .edic or .edicv file holds, and whether it is whole: checks, size, bits per pixel, model and parts.
+
+    A video's frames are checked without decoding them; damaged ones are named.
+    """
 
     file: Annotated[Path, tyro.conf.Positional, tyro.conf.arg(metavar="FILE")]
     """The file."""
@@ -172,4 +183,9 @@ CodecCommand = (
     | Annotated[CodecEvaluateCommand, tyro.conf.subcommand("evaluate")]
     | Annotated[CodecCompareCommand, tyro.conf.subcommand("compare")]
     | Annotated[CodecTrainCommand, tyro.conf.subcommand("train")]
+    | Annotated[CodecEncodeVideoCommand, tyro.conf.subcommand("encode-video")]
+    | Annotated[CodecDecodeVideoCommand, tyro.conf.subcommand("decode-video")]
+    | Annotated[CodecEvaluateVideoCommand, tyro.conf.subcommand("evaluate-video")]
+    | Annotated[CodecCompareVideoCommand, tyro.conf.subcommand("compare-video")]
+    | Annotated[CodecTrainVideoCommand, tyro.conf.subcommand("train-video")]
 )

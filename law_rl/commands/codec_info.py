@@ -1,124 +1,24 @@
-"""What an .edic file holds, and whether it is whole."""
+"""What a compressed file holds, and whether it is whole."""
 
 import json
-from collections.abc import Iterator
-from dataclasses import asdict, dataclass, replace
-from pathlib import Path
+from dataclasses import asdict
 
 from rich.console import Console
 
 from law_rl.commands.codec_arguments import CodecInfoCommand
-from law_rl.compression.bitstream.container import Container, DamagedImage, Header
-from law_rl.compression.bitstream.metadata import Metadata
-from law_rl.compression.codec import load_codec, read_header
-from law_rl.compression.shipped import model_of_hash
-
-
-@dataclass(frozen=True, kw_only=True)
-class FileFacts:
-    """What is known of a file; None where it cannot be known.
-
-    `model` is the hash of the model that wrote it, `model_file` the file that is used for it. `chunks` and `metadata`:
-    bytes of each part. `whole`: the file's checksums hold; `decodes`: so do those of its latents, for which the model
-    is needed. `problem` is what is wrong.
-    """
-
-    file: str
-    bytes: int
-    width: int | None = None
-    height: int | None = None
-    colours: str | None = None
-    bits_per_pixel: float | None = None
-    quality: int | None = None
-    model: str | None = None
-    model_file: str | None = None
-    chunks: dict[str, int] | None = None
-    metadata: dict[str, int] | None = None
-    whole: bool
-    decodes: bool | None = None
-    problem: str | None = None
+from law_rl.commands.codec_info_picture import examine_picture
+from law_rl.commands.codec_info_video import examine_video, is_video
 
 
 def info(command: CodecInfoCommand) -> None:
-    """Prints what is known; ValueError for a damaged file."""
+    """Prints what is known; FileNotFoundError where there is no such file, ValueError for a damaged one."""
+    if not command.file.is_file():
+        raise FileNotFoundError(f"There is no file {command.file}: check its name")
+    examine = examine_video if is_video(command.file) else examine_picture
     facts = examine(command.file, command.model)
     if command.json:
         print(json.dumps(asdict(facts), indent=2))
     else:
-        Console().print("\n".join(lines(facts)), highlight=False, markup=False, soft_wrap=True)
+        Console().print("\n".join(facts.lines()), highlight=False, markup=False, soft_wrap=True)
     if facts.problem is not None:
         raise ValueError(f"{facts.file}: {facts.problem}")
-
-
-def examine(path: Path, model: Path | None) -> FileFacts:
-    """The facts of a file; FileNotFoundError where it, or the model that is named, is not there."""
-    if not path.is_file():
-        raise FileNotFoundError(f"There is no file {path}: check its name")
-    content = path.read_bytes()
-    facts = FileFacts(file=str(path), bytes=len(content), whole=False)
-    try:
-        header = read_header(content)
-        used = model or _shipped_model(header)
-        facts = _with_header(facts, header, used)
-        facts = _with_chunks(facts, Container.decode(content))
-    except DamagedImage as error:
-        return replace(facts, problem=str(error))
-    if used is None:
-        return facts
-    try:
-        load_codec(used).decode(content)
-    except DamagedImage as error:
-        return replace(facts, decodes=False, problem=str(error))
-    return replace(facts, decodes=True)
-
-
-def _with_header(facts: FileFacts, header: Header, used: Path | None) -> FileFacts:
-    return replace(
-        facts,
-        width=header.width,
-        height=header.height,
-        colours="grey" if header.grey else "RGB",
-        quality=header.quality,
-        model=header.model.hex(),
-        model_file=None if used is None else str(used),
-    )
-
-
-def _with_chunks(facts: FileFacts, container: Container) -> FileFacts:
-    sizes = {"hyper-latents": container.hyper_latents, "latents": container.latents}
-    chunks = {name: len(chunk.content) for name, chunk in sizes.items()}
-    rate = 8 * facts.bytes / (container.header.width * container.header.height)
-    return replace(facts, chunks=chunks, metadata=_sizes(container.metadata), bits_per_pixel=rate, whole=True)
-
-
-def _sizes(metadata: Metadata | None) -> dict[str, int]:
-    if metadata is None:
-        return {}
-    sizes = {"EXIF": len(metadata.exif), "colour profile": len(metadata.icc_profile)}
-    return {name: size for name, size in sizes.items() if size}
-
-
-def _shipped_model(header: Header) -> Path | None:
-    """The file of the model that ships and wrote the picture; None where none has."""
-    try:
-        return model_of_hash(header.model)
-    except FileNotFoundError:
-        return None
-
-
-def lines(facts: FileFacts) -> Iterator[str]:
-    """The facts in words, one a line."""
-    yield f"{facts.file}: {facts.bytes:,} bytes"
-    if facts.width is not None:
-        rate = "" if facts.bits_per_pixel is None else f", {facts.bits_per_pixel:.4f} bits per pixel"
-        yield f"picture: {facts.width} x {facts.height} {facts.colours}{rate}"
-        yield f"model: quality {facts.quality}, hash {facts.model}, {facts.model_file or 'not found here'}"
-    if facts.chunks is not None:
-        parts = facts.chunks | (facts.metadata or {})
-        yield "parts: " + ", ".join(f"{name} {size:,} bytes" for name, size in parts.items())
-    whole = "the file's checksums hold" if facts.whole else "damaged"
-    decodes = {True: ", and so do those of its latents", False: ", those of its latents do not", None: ""}[
-        facts.decodes
-    ]
-    unchecked = "; give --model to check its latents" if facts.whole and facts.decodes is None else ""
-    yield f"checks: {whole}{decodes}{unchecked}"

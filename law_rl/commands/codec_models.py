@@ -1,12 +1,54 @@
 """Which model a verb of the codec works with."""
 
 import threading
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 
+from law_rl.compression.bitstream.model_file import CodecModel
 from law_rl.compression.codec import Codec, load_codec, read_header
 from law_rl.compression.shipped import model_of_hash, shipped_models
 from law_rl.devices import find_device
+
+
+@dataclass(frozen=True, kw_only=True)
+class Shelf:
+    """The models of a kind that ship, by quality; `trained_by` is the verb that makes others."""
+
+    shipped: Callable[[], Mapping[int, Path]]
+    kind: str
+    trained_by: str
+
+    def chosen(self, quality: int | None, model: Path | None) -> int | Path:
+        """The quality, by default the middle one, or the model's file.
+
+        Raises ValueError for both at once, FileNotFoundError where none ships.
+        """
+        if quality is not None and model is not None:
+            raise ValueError("--quality names a model that ships and --model a file: give one of them")
+        if model is not None:
+            return model
+        if quality is not None:
+            return quality
+        qualities = self._qualities()
+        return qualities[(len(qualities) - 1) // 2]
+
+    def compared(self, models: Sequence[Path]) -> list[tuple[str, int | Path]]:
+        """These files, by default all qualities that ship, each with what it is called."""
+        if models:
+            return [(path.stem, path) for path in models]
+        return [(f"quality {quality}", quality) for quality in self._qualities()]
+
+    def _qualities(self) -> list[int]:
+        qualities = list(self.shipped())
+        if not qualities:
+            raise FileNotFoundError(
+                f"no {self.kind} ships with this law-rl: train one with `law-rl codec {self.trained_by}`, and name it"
+            )
+        return qualities
+
+
+PICTURE_MODELS = Shelf(shipped=shipped_models, kind=CodecModel.KIND, trained_by="train")
 
 
 def chosen_codec(quality: int | None, model: Path | None, device: str) -> Codec:
@@ -14,12 +56,7 @@ def chosen_codec(quality: int | None, model: Path | None, device: str) -> Codec:
 
     Raises ValueError for both at once, FileNotFoundError where there is none.
     """
-    if quality is not None and model is not None:
-        raise ValueError("--quality names a model that ships and --model a file: give one of them")
-    place = find_device(device)
-    if model is not None:
-        return load_codec(model, device=place)
-    return load_codec(_middle_quality() if quality is None else quality, device=place)
+    return load_codec(PICTURE_MODELS.chosen(quality, model), device=find_device(device))
 
 
 def decoding_codec(model: Path | None, device: str, max_pixels: int) -> Callable[[bytes], Codec]:
@@ -48,20 +85,4 @@ def decoding_codec(model: Path | None, device: str, max_pixels: int) -> Callable
 def compared_codecs(models: Sequence[Path], device: str) -> list[tuple[str, Codec]]:
     """The codecs of these files, by default of all models that ship, each with what it is called."""
     place = find_device(device)
-    if models:
-        return [(path.stem, load_codec(path, device=place)) for path in models]
-    return [(f"quality {quality}", load_codec(quality, device=place)) for quality in _qualities()]
-
-
-def _middle_quality() -> int:
-    qualities = _qualities()
-    return qualities[(len(qualities) - 1) // 2]
-
-
-def _qualities() -> list[int]:
-    qualities = list(shipped_models())
-    if not qualities:
-        raise FileNotFoundError(
-            "no codec model ships with this law-rl: train one with `law-rl codec train`, and name it"
-        )
-    return qualities
+    return [(name, load_codec(model, device=place)) for name, model in PICTURE_MODELS.compared(models)]

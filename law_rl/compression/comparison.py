@@ -1,6 +1,7 @@
 """A codec beside others on the same pictures."""
 
 from dataclasses import dataclass
+from typing import Literal
 
 from law_rl.compression.bd_rate import BdRate, NoOverlap, bd_rate
 from law_rl.compression.rate_curve import Metric, RateCurve
@@ -17,11 +18,18 @@ class Against:
 
 @dataclass(frozen=True, kw_only=True)
 class Comparison:
-    """Curves over the same pictures: the codec's, and those of its peers, measured or published."""
+    """Curves over the same `count` pictures or clips, by their `noun`: the codec's, and those of its peers, measured or
+    published.
+    """
 
-    pictures: int
+    noun: Literal["picture", "clip"]
+    count: int
     codec: RateCurve
     peers: tuple[RateCurve, ...]
+
+    @property
+    def what(self) -> str:
+        return f"{self.count} {self.noun}{'' if self.count == 1 else 's'}"
 
     @property
     def curves(self) -> tuple[RateCurve, ...]:

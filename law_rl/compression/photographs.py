@@ -12,7 +12,6 @@ from PIL import Image
 from torch import Tensor
 
 from law_rl.compression.photograph_files import scaled
-from law_rl.counters import torch_generator
 
 SCALES = (1.0, 0.8, 0.65, 0.5)
 DRAWS = 5
@@ -70,12 +69,6 @@ class Photographs:
         columns = _line(draws[:, 2], widths - self.size, draws[:, 4], self._steps)
         index = self._starts[which, None, None] + rows[:, :, None] * widths[:, None, None] + columns[:, None, :]
         return self._pixels[index].permute(0, 3, 1, 2).float() / 255
-
-
-def crop_draws(seed: int, first: int, batches: int, batch: int) -> Tensor:
-    """The uniform numbers of batches `first`, `first + 1` ...: float32 [batches, batch, 5], equal on every machine."""
-    generators = (torch_generator(seed, "codec crops", number) for number in range(first, first + batches))
-    return torch.stack([torch.rand(batch, DRAWS, generator=generator) for generator in generators])
 
 
 def _copies(image: NDArray[np.uint8], size: int, scales: Sequence[float]) -> list[NDArray[np.uint8]]:

@@ -5,10 +5,11 @@ from dataclasses import dataclass, field
 import torch
 
 from law_rl.classification.staged_learner import copy_tree
-from law_rl.compression.learner import CodecLearner, CodecLearnerConfig, RateDistortion
+from law_rl.compression.learner import CodecLearner, CodecLearnerConfig
 from law_rl.compression.network.codec_network import CodecOutput
 from law_rl.compression.patches import PatchDataset
 from law_rl.compression.rd_cost import RDCost
+from law_rl.compression.rd_learner import RateDistortion
 from law_rl.compression.teacher import CodecTeacher
 from law_rl.distillation.hint import Adapter, mimic_loss
 from law_rl.learner import Directive, Snapshot

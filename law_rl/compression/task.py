@@ -5,7 +5,8 @@ from dataclasses import asdict, dataclass, field
 from functools import lru_cache
 from typing import Any, ClassVar
 
-from law_rl.compression.patches import RD_DB, PatchConfig, PatchDataset
+from law_rl.compression.patches import PatchConfig, PatchDataset
+from law_rl.compression.rd_cost import RD_DB
 from law_rl.compression.student import CodecStudent, CodecStudentConfig
 from law_rl.compression.teacher import CodecTeacher, CodecTeacherConfig, codec_route
 

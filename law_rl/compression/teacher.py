@@ -7,9 +7,10 @@ from typing import Any, cast
 
 import torch
 
-from law_rl.compression.learner import CHUNK, CodecLearnerConfig, pixels
+from law_rl.compression.learner import CodecLearnerConfig, pixels
 from law_rl.compression.network.codec_network import CodecConfig, CodecNetwork
 from law_rl.compression.patches import PatchDataset
+from law_rl.compression.rd_learner import CHUNK
 from law_rl.distillation.anchors import Anchors, neighbours
 from law_rl.distillation.route import Route
 from law_rl.distillation.route_training import Observer, RouteTraining

@@ -1,18 +1,19 @@
 """Trainings of codecs that can be stopped and taken up again, several at once on one device."""
 
 import contextlib
+import json
 import time
 from collections import deque
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from copy import deepcopy
 from dataclasses import asdict, dataclass
 from pathlib import Path
+from typing import Any, Generic
 
 import torch
 
-from law_rl.compression.network.codec_network import CodecConfig, CodecNetwork, build_codec
-from law_rl.compression.photographs import Photographs, crop_draws
 from law_rl.compression.training_config import TrainingConfig
-from law_rl.compression.training_step import BLOCK, TrainingStep
+from law_rl.compression.training_step import BLOCK, Network, Objective, TrainingStep, batch_draws
 from law_rl.files import load_tree, save_tree
 
 BLOCKS_UNDER_WAY = 2
@@ -34,25 +35,30 @@ class Moment:
     distortion: float
 
 
-class Training:
-    """One codec in training, on the device of the photographs; `train_together` drives it.
+class Training(Generic[Network]):
+    """One network in training, on the device of its data; `train_together` drives it.
 
-    With a `checkpoint` that exists it goes on from there; a training that is ended by steps then ends with the same
-    bits on a CPU as one that was never stopped. `step` and `seconds` say how far it is. ValueError for a checkpoint of
-    other settings or other photographs.
+    `described` are plain values that say what network it is and how it began. With a `checkpoint` that exists it goes
+    on from there; a training that is ended by steps then ends with the same bits on a CPU as one that was never
+    stopped. `step` and `seconds` say how far it is. ValueError for a checkpoint of other settings or other data.
     """
 
     def __init__(
-        self, codec: CodecConfig, config: TrainingConfig, photographs: Photographs, checkpoint: Path | None = None
+        self,
+        network: Network,
+        objective: Objective[Network],
+        config: TrainingConfig,
+        described: Mapping[str, Any],
+        checkpoint: Path | None = None,
     ) -> None:
-        self.codec, self.config, self.device = codec, config, photographs.device
+        self.config, self.device = config, objective.device
         self.step, self.seconds = 0, 0.0
-        self._read_at, self._checkpoint = 0, checkpoint
-        self._described = {"codec": asdict(codec), "training": asdict(config), "photographs": photographs.content_hash}
-        network = build_codec(codec, config.seed, self.device, lambda_=config.lambda_)
-        self._step = TrainingStep(network, photographs, config)
+        self._read_at, self._checkpoint, self._draws = 0, checkpoint, objective.draws
+        settings = {**described, "training": asdict(config), "data": objective.content_hash}
+        self._described = json.loads(json.dumps(settings))  # as a checkpoint gives it back
+        self._step = TrainingStep(network, objective, config)
         on_gpu = self.device.type == "cuda"
-        self._to_capture = on_gpu and config.cuda_graph
+        self._to_capture = on_gpu and config.cuda_graph and objective.steady
         self._stream = torch.cuda.Stream(self.device) if on_gpu else None  # type: ignore[no-untyped-call]
         self._under_way: deque[torch.cuda.Event] = deque()
         if checkpoint is not None and checkpoint.is_file():
@@ -75,7 +81,7 @@ class Training:
         if len(self._under_way) == BLOCKS_UNDER_WAY:
             self._under_way.popleft().synchronize()
         count = BLOCK if self.config.steps is None else min(BLOCK, self.config.steps - self.step)
-        draws = crop_draws(self.config.seed, self.step, count, self.config.batch)
+        draws = batch_draws(self.config.seed, self.step, count, self.config.batch, self._draws)
         with self._on_device():
             self._step.run_block(draws, self.progress, self.step)
             if self._to_capture:
@@ -108,15 +114,16 @@ class Training:
             tree = {"described": self._described, "step": self.step, "seconds": self.seconds}
             save_tree(self._checkpoint, tree | {"state": self._step.to_tree()})
 
-    def network(self) -> CodecNetwork:
+    def network(self) -> Network:
         """A copy of the network on the CPU with the averaged weights; ValueError before the first step."""
         if self.step == 0:
             raise ValueError("The training has not begun: run a block of steps first.")
         with self._on_device():
             averages = [average.cpu() for average in self._step.averaged(self.step)]
-        copy = CodecNetwork(self.codec)
+        copy = deepcopy(self._step.network).cpu()
+        trained = [parameter for parameter in copy.parameters() if parameter.requires_grad]
         with torch.no_grad():
-            for parameter, average in zip(copy.parameters(), averages, strict=True):
+            for parameter, average in zip(trained, averages, strict=True):
                 parameter.copy_(average)
         return copy
 
@@ -124,7 +131,7 @@ class Training:
         tree = load_tree(checkpoint)
         if tree.get("described") != self._described:
             raise ValueError(
-                f"{checkpoint} is the checkpoint of a training with other settings or photographs: delete it, or "
+                f"{checkpoint} is the checkpoint of a training with other settings or data: delete it, or "
                 "give another place."
             )
         self._step.restore(tree["state"])
@@ -139,7 +146,7 @@ class Training:
 
 
 def train_together(
-    trainings: Sequence[Training], show: Callable[[int, Moment], None], seconds: float = SECONDS_BETWEEN_READINGS
+    trainings: Sequence[Training[Any]], show: Callable[[int, Moment], None], seconds: float = SECONDS_BETWEEN_READINGS
 ) -> None:
     """Trains all to their ends, a block of steps of each in turn, and saves them now and then and at the end.
 

@@ -1,11 +1,12 @@
 """The report of a codec: one HTML file that sets its rate-distortion curve beside those of others."""
 
+from collections.abc import Sequence
 from functools import partial
 from html import escape
 from pathlib import Path
 
 from law_rl.compression.bd_rate import BdRate
-from law_rl.compression.comparison import Against, Comparison, in_words
+from law_rl.compression.comparison import Comparison, in_words
 from law_rl.compression.published import source
 from law_rl.compression.rate_curve import Metric
 from law_rl.files import write_atomic
@@ -19,42 +20,51 @@ METRICS: tuple[tuple[Metric, str], ...] = (("psnr", "PSNR"), ("ms_ssim", "MS-SSI
 
 def write_codec_report(path: Path, title: str, comparison: Comparison) -> None:
     """Writes one HTML file: BD-rates, PSNR and MS-SSIM over bits, and every point; same inputs, same bytes."""
-    against = comparison.against()
-    parts = [_rates(comparison, against), *(_curves(comparison, *each) for each in METRICS), _points(comparison)]
+    text = f"Bits are those of whole files; each point is a mean over the {comparison.noun}s."
+    write_sections(path, title, comparison, [rates_section(comparison, text), *point_sections(comparison)])
+
+
+def write_sections(path: Path, title: str, comparison: Comparison, sections: Sequence[str]) -> None:
+    """Writes the page of these sections, with the outcome on top."""
     page = PAGE.substitute(
-        title=escape(title), style=STYLE, outcome=escape(_outcome(comparison, against)), body="\n".join(parts)
+        title=escape(title), style=STYLE, outcome=escape(_outcome(comparison)), body="\n".join(sections)
     )
     write_atomic(path, page.encode())
 
 
-def _outcome(comparison: Comparison, against: tuple[Against, ...]) -> str:
+def _outcome(comparison: Comparison) -> str:
     words = [
         f"{abs(each.psnr.percent):.0f} % {'fewer' if each.psnr.percent < 0 else 'more'} than {each.name}"
-        for each in against
+        for each in comparison.against()
         if isinstance(each.psnr, BdRate)
     ]
-    count = f"On {comparison.pictures} pictures"
     if not words:
-        return f"{count}, {comparison.codec.name} reaches no PSNR that another codec reaches too."
-    return f"{count}, {comparison.codec.name} needs so many bits at the same PSNR: {', '.join(words)}."
+        return f"On {comparison.what}, {comparison.codec.name} reaches no PSNR that another codec reaches too."
+    return f"On {comparison.what}, {comparison.codec.name} needs so many bits at the same PSNR: {', '.join(words)}."
 
 
-def _rates(comparison: Comparison, against: tuple[Against, ...]) -> str:
+def rates_section(comparison: Comparison, text: str) -> str:
+    """The BD-rates, and how they are made; `text` says of what."""
     rows = [
         (each.name, in_words(each.psnr), _span(each.psnr), in_words(each.ms_ssim), _span(each.ms_ssim))
-        for each in against
+        for each in comparison.against()
     ]
     header = ("against", "bits at the same PSNR", "PSNR, dB", "bits at the same MS-SSIM", "MS-SSIM, dB")
-    text = (
+    definition = (
         f"Bjontegaard's delta rate: the bits that {comparison.codec.name} needs more, or fewer where negative, on "
         "average over the qualities that both curves reach, which stand beside; curves are interpolated monotonically "
-        "(PCHIP) in the logarithm of the rate. Bits are those of whole files; each point is a mean over the pictures."
+        "(PCHIP) in the logarithm of the rate."
     )
-    return section("Bits at the same quality", table(header, rows) + note(text))
+    return section("Bits at the same quality", table(header, rows) + note(f"{definition} {text}"))
 
 
 def _span(rate: BdRate | str) -> str:
     return "" if isinstance(rate, str) else f"{rate.low:.2f} to {rate.high:.2f}"
+
+
+def point_sections(comparison: Comparison) -> list[str]:
+    """Both plots, and the table of their points."""
+    return [*(_curves(comparison, *each) for each in METRICS), _points(comparison)]
 
 
 def _curves(comparison: Comparison, metric: Metric, name: str) -> str:

@@ -55,6 +55,9 @@ MEANINGS: dict[str, Meaning] = {
         clause="how busy the image is (log of the squared difference of neighbouring pixels), against its batch",
         axis=_STD,
     ),
+    "motion": Meaning(
+        clause="how far the frame moved, as the codec tells it (log of pixels), against its batch", axis=_STD
+    ),
     "own_loss": Meaning(clause="a running mean of its own loss, against all training samples", axis=_STD),
     "own_loss_in_class": Meaning(
         clause="a running mean of its own loss, against all training samples with the same label", axis=_STD

@@ -18,9 +18,12 @@ from law_rl.classification.optimisation import learning_rate
 from law_rl.classification.task import ClassificationTask
 from law_rl.compression.network.codec_network import CodecConfig
 from law_rl.compression.task import CodecTask
+from law_rl.compression.video.network.flow import FlowConfig
+from law_rl.compression.video.network.video_network import VideoConfig
+from law_rl.compression.video.task import VideoTask
 from law_rl.data.augment import AugmentConfig
 from law_rl.data.faces import PACK
-from law_rl.data.places import TEACHERS
+from law_rl.data.places import NODE_CACHE, TEACHERS
 from law_rl.data.retrieval_sources import RetrievalDataConfig
 from law_rl.data.sources import DataConfig
 from law_rl.distillation.task import DistillationTask
@@ -41,14 +44,15 @@ MODULES = {
 TABLES = sorted(name for name, module in MODULES.items() if hasattr(module, "table"))
 EXPERIMENTS = sorted(MODULES.keys() - TABLES)
 
-AnyTask = ClassificationTask | DistillationTask | CodecTask
+AnyTask = ClassificationTask | DistillationTask | CodecTask | VideoTask
 Config = TypeVar("Config", bound=ClassificationConfig)
 IMAGES = 200
 
 
 @pytest.fixture(autouse=True, scope="module")
-def teachers(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
+def folders(tmp_path_factory: pytest.TempPathFactory, decoded: Path) -> Iterator[None]:
     with pytest.MonkeyPatch.context() as patch:
+        patch.setenv(NODE_CACHE, str(decoded))
         patch.setenv(TEACHERS, str(tmp_path_factory.mktemp("teachers")))
         yield
 
@@ -80,7 +84,7 @@ def require_data(task: AnyTask, request: pytest.FixtureRequest, monkeypatch: pyt
         return
     root: Path = request.getfixturevalue("shared_data")
     monkeypatch.setenv("LAW_RL_DATA", str(root))
-    if isinstance(task, CodecTask):
+    if isinstance(task, CodecTask | VideoTask):
         if not (root / task.data.name).is_dir():
             pytest.skip(f"no {task.data.name} in {root}")
         return
@@ -103,6 +107,8 @@ def shrunk(task: AnyTask) -> AnyTask:
         return replace(task, data=few(task.data), training=short(task.training, batch_size=2))
     if isinstance(task, CodecTask):
         return shrunk_codec(task)
+    if isinstance(task, VideoTask):
+        return shrunk_video(task)
     if isinstance(task, FaceTask):
         return shrunk_faces(task)
     teacher = task.teacher.training
@@ -120,8 +126,8 @@ def shrunk(task: AnyTask) -> AnyTask:
 
 
 def shrunk_faces(task: FaceTask) -> FaceTask:
-    """The same on faces of 16 pixels without copies, in batches of 50."""
-    data = replace(task.data, image_size=16, copies=0, augment=AugmentConfig())
+    """The same on faces of 16 pixels without copies, of persons with at least five images, in batches of 50."""
+    data = replace(task.data, image_size=16, least=5, copies=0, augment=AugmentConfig())
     teacher, iterations = task.teacher.training, -(-len(data.load(0).train) // 50)
     network = replace(teacher.network, width=2, depth=1)
     teacher = replace(teacher, network=network, epochs=task.teacher.anchors, batch_size=500, augment=AugmentConfig())
@@ -136,6 +142,19 @@ def shrunk_codec(task: CodecTask) -> CodecTask:
     training = replace(task.training, network=network, device="cpu", batch_size=2, epochs=1, stages=4)
     data = replace(task.data, train=16, validation=4, test=4)
     return replace(task, data=data, teacher=replace(task.teacher, training=teacher, every=1), training=training)
+
+
+def shrunk_video(task: VideoTask) -> VideoTask:
+    """The same with a small network on 16 frames, of which a stage takes two batches."""
+    network = VideoConfig(
+        flow=FlowConfig(channels=(2,), kernel=3, levels=2, finest=8),
+        motion=2,
+        compensation=2,
+        residual=CodecConfig(width=3, latents=4, attention="none"),
+    )
+    training = replace(task.training, network=network, device="cpu", batch_size=2, epochs=1, stages=4)
+    data = replace(task.data, frames=3, train=8, validation=2, test=2)
+    return replace(task, data=data, training=training)
 
 
 def few(data: DataConfig) -> DataConfig:
@@ -221,7 +240,7 @@ def test_an_experiment_measures_against_what_its_twin_does(name: str) -> None:
     task = known(experiment.task)
     if isinstance(task, DistillationTask):
         assert experiment.reference == ("fcd" if isinstance(task, FaceTask) else "kd")
-    elif isinstance(task, CodecTask):
+    elif isinstance(task, CodecTask | VideoTask):
         assert experiment.reference == "uniform"
     else:
         assert experiment.reference == "uniform" and experiment.env.warmup >= 1

@@ -40,6 +40,7 @@ def batch(seed: int, size: int = 12) -> Batch:
         bits=torch.rand(size, generator=generator) * 3,
         distortion=torch.rand(size, generator=generator) * 0.1,
         gradient_energy=-8 * torch.rand(size, generator=generator),
+        motion=2 * torch.randn(size, generator=generator),
     )
 
 
@@ -134,6 +135,7 @@ ORACLES: dict[str, Callable[[Batch], list[float]]] = {
     "bits": lambda b: standardised(b.bits.tolist()),
     "distortion": lambda b: standardised([math.log(max(error, 1e-8)) for error in b.distortion.tolist()]),
     "gradient_energy": lambda b: standardised(b.gradient_energy.tolist()),
+    "motion": lambda b: standardised(b.motion.tolist()),
 }
 
 
@@ -164,6 +166,7 @@ def test_a_student_that_equals_its_teacher_is_at_no_distance() -> None:
         ("bits", "bits", "says how many bits a codec spends on an image"),
         ("distortion", "distortion", "says how far a codec's picture is from the image"),
         ("gradient_energy", "gradient_energy", "says how busy an image is"),
+        ("motion", "motion", "says how far a frame of video moved"),
     ],
 )
 def test_a_feature_asks_for_what_it_is_made_from(name: str, wanted: str, why: str) -> None:
@@ -176,7 +179,8 @@ def test_a_feature_asks_for_what_it_is_made_from(name: str, wanted: str, why: st
 
 def test_codecs_have_features_without_a_classifiers_answer() -> None:
     b = batch(0)
-    of_a_codec = Batch(losses=b.losses, bits=b.bits, distortion=b.distortion, gradient_energy=b.gradient_energy)
+    told = {name: getattr(b, name) for name in ("losses", *OF_CODECS)}
+    of_a_codec = Batch(**told)
     names = ("loss", "loss_rank", *OF_CODECS)
     features = Features(names, classes=0, targets=None, memory_decay=0.0)
     features.remember(of_a_codec)
@@ -229,6 +233,7 @@ def test_features_of_the_batch_are_finite(losses: list[float], scale: float, see
         bits=torch.rand(len(losses), generator=generator) * scale,
         distortion=torch.rand(len(losses), generator=generator) * scale,
         gradient_energy=torch.rand(len(losses), generator=generator) * -scale,
+        motion=torch.rand(len(losses), generator=generator) * scale,
     )
     for name in (*STATELESS, *WITH_TEACHER, *OF_CODECS):
         assert bool(stateless(name, b).isfinite().all()), name

@@ -11,7 +11,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from safetensors.torch import save
 
-from law_rl.files import load_tree, read_metadata, save_tree, write_atomic, write_json
+from law_rl.files import atomic_file, load_tree, read_metadata, renamed, save_tree, write_atomic, write_json
 
 
 @pytest.mark.parametrize(("private", "mode"), [(True, 0o600), (False, 0o644)])
@@ -142,3 +142,44 @@ def test_json_has_no_word_for_nan(tmp_path: Path) -> None:
         with pytest.raises(ValueError, match="JSON"):
             write_json(path, {"a": value})
     assert json.loads(path.read_text()) == {"a": [1, 2.5, None]}
+
+
+def test_a_file_is_in_its_place_at_the_end_or_not_at_all(tmp_path: Path) -> None:
+    path = tmp_path / "file"
+    with atomic_file(path) as file:
+        file.write(b"one")
+        assert not path.exists()
+        file.write(b" two")
+    assert path.read_bytes() == b"one two"
+    with pytest.raises(KeyboardInterrupt), atomic_file(path) as file:
+        file.write(b"other")
+        raise KeyboardInterrupt
+    assert path.read_bytes() == b"one two" and list(tmp_path.iterdir()) == [path]
+
+
+def test_errors_of_other_files_keep_their_names(tmp_path: Path) -> None:
+    with pytest.raises(FileNotFoundError, match="source"), atomic_file(tmp_path / "file"):
+        (tmp_path / "source").read_bytes()
+    with pytest.raises(OSError, match=r"^no errno$"), atomic_file(tmp_path / "file"):
+        raise OSError("no errno")
+    (tmp_path / "folder").mkdir()
+    with pytest.raises(OSError, match=r"'[^']*folder'$"):
+        write_atomic(tmp_path / "folder", b"")
+    assert [path.name for path in tmp_path.iterdir()] == ["folder"]
+
+
+def write_folder(path: Path, name: str) -> None:
+    with renamed(path) as temporary:
+        temporary.mkdir()
+        (temporary / name).touch()
+
+
+def test_a_folder_takes_the_place_of_an_empty_one_or_of_none(tmp_path: Path) -> None:
+    path = tmp_path / "new" / "folder"
+    write_folder(path, "a")
+    with pytest.raises(OSError, match="not empty"):
+        write_folder(path, "b")
+    assert [entry.name for entry in path.iterdir()] == ["a"]
+    (path / "a").unlink()
+    write_folder(path, "b")
+    assert [entry.name for entry in path.iterdir()] == ["b"] and [*path.parent.iterdir()] == [path]

@@ -463,10 +463,10 @@ def test_what_a_feature_compares_with_is_asked_for(feature: str, message: str) -
 def test_a_codec_is_followed_without_a_classifiers_answer() -> None:
     """Weights move with what the codec tells, and are detached from it."""
     bits, error = torch.rand(8, requires_grad=True), torch.rand(8, requires_grad=True)
-    energy = torch.rand(8)
+    energy, motion = torch.rand(8), torch.rand(8)
     for name in OF_CODECS:
         follower = schedule((name,), warmup=0).follow(STEPS)
-        told = {"bits": bits, "distortion": error, "gradient_energy": energy}
+        told = {"bits": bits, "distortion": error, "gradient_energy": energy, "motion": motion}
         weights = follower.weights(bits + error, lr=0.1, **told)
         told[name] = told[name].flip(0)
         again = schedule((name,), warmup=0).follow(STEPS).weights(bits + error, lr=0.1, **told)

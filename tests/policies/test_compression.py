@@ -4,7 +4,7 @@ import pytest
 
 from law_rl.learner import BASELINE, Directive
 from law_rl.weighting import LinearTanh
-from policies.compression import CODECS, FixedTerms, HardPatches, MovingLambda
+from policies.compression import CODECS, FixedTerms, HardSamples, MovingLambda
 
 
 @dataclass
@@ -33,7 +33,7 @@ def test_lambda_moves_to_the_target(first: float, expected: list[float]) -> None
 
 
 def test_hard_patches_count_less_and_less_until_all_count_the_same() -> None:
-    rules = [each.weighting for each in directives(HardPatches(strength=0.8))]
+    rules = [each.weighting for each in directives(HardSamples(name="hard", strength=0.8))]
     assert all(isinstance(rule, LinearTanh) and rule.features == ("distortion",) for rule in rules)
     assert [rule.weights[0] for rule in rules if isinstance(rule, LinearTanh)] == pytest.approx([0.8, 0.6, 0.4, 0.2, 0])
 

@@ -13,6 +13,7 @@ import zlib
 from dataclasses import dataclass
 from typing import Self
 
+from law_rl.compression.bitstream.byte_reader import ByteReader, crc_bytes, varint
 from law_rl.compression.bitstream.metadata import MOST_BYTES, Metadata
 from law_rl.compression.bitstream.range_coder import Symbols
 
@@ -21,7 +22,6 @@ MAX_PIXELS = 64_000_000
 MODEL_BYTES = 8
 
 _GREY, _METADATA = 1, 2
-_MOST_VARINT_BYTES = 5
 _BEFORE_SIZES = len(MAGIC) + 3 + MODEL_BYTES
 
 
@@ -46,7 +46,7 @@ class Header:
         """The header's bytes without their CRC32."""
         flags = _GREY * self.grey | _METADATA * self.metadata
         fixed = MAGIC + bytes((VERSION, flags, self.quality)) + self.model
-        return fixed + _varint(self.height) + _varint(self.width)
+        return fixed + varint(self.height) + varint(self.width)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -86,14 +86,14 @@ class Container:
         parts = [_chunk_bytes(chunk, crc) for chunk in (self.hyper_latents, self.latents)]
         if self.metadata is not None:
             parts.append(_metadata_bytes(self.metadata, crc))
-        return b"".join((header, _crc_bytes(crc), *parts, END))
+        return b"".join((header, crc_bytes(crc), *parts, END))
 
     @classmethod
     def decode(cls, content: bytes, *, max_pixels: int = MAX_PIXELS) -> Self:
         """The parts of a file's bytes; DamagedImage, one sentence, for all that `encode` has not written, and for an
         image of more than `max_pixels`.
         """
-        reader = _Reader(content)
+        reader = _reader(content)
         header = _read_header(reader, max_pixels)
         crc = zlib.crc32(header.encode())
         chunks = [_read_chunk(reader, crc, name) for name in ("first", "second")]
@@ -110,40 +110,14 @@ def read_metadata(content: bytes, *, max_pixels: int = MAX_PIXELS) -> Metadata |
 
 def read_header(content: bytes, *, max_pixels: int = MAX_PIXELS) -> Header:
     """The header alone, from the first bytes of a file (64 suffice); DamagedImage as `Container.decode` has it."""
-    return _read_header(_Reader(content), max_pixels)
+    return _read_header(_reader(content), max_pixels)
 
 
-class _Reader:
-    """Bytes that are taken from the front."""
-
-    def __init__(self, content: bytes) -> None:
-        self._content, self._place = content, 0
-
-    @property
-    def left(self) -> int:
-        return len(self._content) - self._place
-
-    @property
-    def taken(self) -> bytes:
-        return self._content[: self._place]
-
-    def take(self, count: int, what: str) -> bytes:
-        if count > self.left:
-            raise DamagedImage(f"the image file ends within {what}: copy the file again")
-        self._place += count
-        return self._content[self._place - count : self._place]
-
-    def varint(self, what: str) -> int:
-        value = 0
-        for place in range(_MOST_VARINT_BYTES):
-            byte = self.take(1, what)[0]
-            value |= (byte & 0x7F) << 7 * place
-            if byte < 0x80:
-                return value
-        raise DamagedImage(f"{what} of the image file is no number: copy the file again")
+def _reader(content: bytes) -> ByteReader:
+    return ByteReader(content, file="the image file", error=DamagedImage)
 
 
-def _read_header(reader: _Reader, max_pixels: int) -> Header:
+def _read_header(reader: ByteReader, max_pixels: int) -> Header:
     fixed = reader.take(min(_BEFORE_SIZES, reader.left), "its header")
     if not fixed.startswith(MAGIC):
         raise DamagedImage("this is no .edic image: give a file that `law-rl codec encode` wrote")
@@ -162,7 +136,7 @@ def _read_header(reader: _Reader, max_pixels: int) -> Header:
         metadata=bool(flags & _METADATA),
     )
     taken = reader.taken
-    if reader.take(4, "its header") != _crc_bytes(zlib.crc32(taken)) or taken != header.encode():
+    if reader.take(4, "its header") != crc_bytes(zlib.crc32(taken)) or taken != header.encode():
         raise DamagedImage("the header of the image file is damaged: copy the file again")
     if min(height, width) < 1 or height * width > max_pixels:
         raise DamagedImage(
@@ -171,15 +145,15 @@ def _read_header(reader: _Reader, max_pixels: int) -> Header:
     return header
 
 
-def _read_chunk(reader: _Reader, crc: int, name: str) -> Chunk:
+def _read_chunk(reader: ByteReader, crc: int, name: str) -> Chunk:
     what = f"its {name} chunk"
     content = reader.take(reader.varint(what), what)
-    if reader.take(4, what) != _crc_bytes(zlib.crc32(content, crc)):
+    if reader.take(4, what) != crc_bytes(zlib.crc32(content, crc)):
         raise DamagedImage(f"the {name} chunk of the image file is damaged: copy the file again")
     return Chunk(content=content, symbols_crc=int.from_bytes(reader.take(4, what), "little"))
 
 
-def _read_metadata(reader: _Reader, crc: int) -> Metadata:
+def _read_metadata(reader: ByteReader, crc: int) -> Metadata:
     what = "its metadata"
     exif, icc_profile = (reader.take(reader.varint(what), what) for _ in range(2))
     if not 0 < len(exif) + len(icc_profile) <= MOST_BYTES:
@@ -191,8 +165,8 @@ def _read_metadata(reader: _Reader, crc: int) -> Metadata:
 
 
 def _metadata_bytes(metadata: Metadata, crc: int) -> bytes:
-    content = b"".join(_varint(len(part)) + part for part in (metadata.exif, metadata.icc_profile))
-    return content + _crc_bytes(zlib.crc32(content, crc))
+    content = b"".join(varint(len(part)) + part for part in (metadata.exif, metadata.icc_profile))
+    return content + crc_bytes(zlib.crc32(content, crc))
 
 
 def _symbols_crc(header: Header, content: bytes, symbols: Symbols) -> int:
@@ -200,17 +174,5 @@ def _symbols_crc(header: Header, content: bytes, symbols: Symbols) -> int:
 
 
 def _chunk_bytes(chunk: Chunk, crc: int) -> bytes:
-    checks = _crc_bytes(zlib.crc32(chunk.content, crc)) + _crc_bytes(chunk.symbols_crc)
-    return _varint(len(chunk.content)) + chunk.content + checks
-
-
-def _crc_bytes(crc: int) -> bytes:
-    return crc.to_bytes(4, "little")
-
-
-def _varint(value: int) -> bytes:
-    parts = []
-    while value >= 0x80:
-        parts.append(value & 0x7F | 0x80)
-        value >>= 7
-    return bytes((*parts, value))
+    checks = crc_bytes(zlib.crc32(chunk.content, crc)) + crc_bytes(chunk.symbols_crc)
+    return varint(len(chunk.content)) + chunk.content + checks

@@ -1,20 +1,17 @@
 """Latents and hyper-latents to bytes and back, for one image: all that has to be alike on both sides."""
 
-import math
-
 import numpy as np
 from numpy.typing import NDArray
 from torch import nn
 
 from law_rl.compression.bitstream.escapes import LARGEST
-from law_rl.compression.bitstream.fixed_point import LARGEST_HYPER_LATENT, FixedPointDecoder, IntegerParameters
 from law_rl.compression.bitstream.gaussian_tables import residual_tables
 from law_rl.compression.bitstream.grouped_coder import GroupedCoder
+from law_rl.compression.bitstream.hyper_parameters import FixedPointDecoder, IntegerParameters
 from law_rl.compression.bitstream.mixture_coder import MixtureCoder
-from law_rl.compression.bitstream.range_coder import CodingError, RangeCoder, RangeDecoder, RangeEncoder, Symbols
+from law_rl.compression.bitstream.prior_coder import PriorCoder, Shape, whole
+from law_rl.compression.bitstream.range_coder import RangeCoder, RangeDecoder, RangeEncoder, Symbols
 from law_rl.compression.bitstream.tables import PHASES, LatentTables
-
-Shape = tuple[int, int, int]
 
 
 class LatentCoder:
@@ -25,7 +22,7 @@ class LatentCoder:
 
     def __init__(self, hyper_decoder: nn.Sequential, components: int, tables: LatentTables) -> None:
         self._decoder = FixedPointDecoder(hyper_decoder, components)
-        self._prior = GroupedCoder(tables.prior_tables())
+        self.prior = PriorCoder(tables.prior_tables())
         self._grouped = GroupedCoder(residual_tables(tables)) if components == 1 else None
         self._mixture = MixtureCoder(tables) if components > 1 else None
 
@@ -34,57 +31,46 @@ class LatentCoder:
 
         Raises ValueError where z is not finite.
         """
-        symbols = _whole(hyper_latents, LARGEST_HYPER_LATENT)
-        encoder = RangeEncoder()
-        self._prior.code(encoder, _channels(symbols.shape), symbols.reshape(-1))
+        symbols, encoder = self.prior.symbols(hyper_latents), RangeEncoder()
+        self.prior.code(encoder, symbols.shape, symbols)
         return encoder.content(), symbols
 
     def decode_hyper_latents(self, content: bytes, shape: Shape) -> Symbols:
         """The symbols of z; CodingError where the bytes cannot be theirs."""
-        symbols = self._prior.code(RangeDecoder(content), _channels(shape), None)
-        if np.abs(symbols).max() > LARGEST_HYPER_LATENT:
-            raise CodingError("a hyper-latent is larger than any encoder writes")
-        return symbols.reshape(shape)
+        return self.prior.code(RangeDecoder(content), shape, None)
 
     def parameters(self, hyper_latents: Symbols) -> IntegerParameters:
         """The parameters of y's probabilities, from the symbols of z."""
         return self._decoder(hyper_latents)
 
+    def symbols(self, latents: NDArray[np.float32], parameters: IntegerParameters) -> Symbols:
+        """The symbols [n] of y [M, 4h, 4w]; ValueError where y is not finite."""
+        values = latents.reshape(-1)
+        return whole(values if self._grouped is None else values - _means(parameters), LARGEST)
+
     def encode_latents(self, latents: NDArray[np.float32], parameters: IntegerParameters) -> tuple[bytes, Symbols]:
         """The bytes of y [M, 4h, 4w] and its symbols [n]; ValueError where y is not finite."""
-        values = latents.reshape(-1)
-        symbols = _whole(values if self._grouped is None else values - _means(parameters), LARGEST)
-        encoder = RangeEncoder()
-        self._code(encoder, parameters, symbols)
+        symbols, encoder = self.symbols(latents, parameters), RangeEncoder()
+        self.code(encoder, parameters, symbols)
         return encoder.content(), symbols
 
     def decode_latents(self, content: bytes, parameters: IntegerParameters) -> Symbols:
         """The symbols of y [n]; CodingError where the bytes cannot be theirs."""
-        return self._code(RangeDecoder(content), parameters, None)
+        return self.code(RangeDecoder(content), parameters, None)
 
     def quantised(self, symbols: Symbols, parameters: IntegerParameters) -> NDArray[np.float32]:
         """The quantised y [n] that the symbols stand for."""
         values = symbols.astype(np.float32)
         return values if self._grouped is None else values + _means(parameters)
 
-    def _code(self, coder: RangeCoder, parameters: IntegerParameters, symbols: Symbols | None) -> Symbols:
+    def code(self, coder: RangeCoder, parameters: IntegerParameters, symbols: Symbols | None) -> Symbols:
+        """The symbols of y [n], which a decoder does not have; CodingError where its bytes cannot be theirs."""
         if self._grouped is not None:
             return self._grouped.code(coder, parameters.levels[0], symbols)
         assert self._mixture is not None
         return self._mixture.code(coder, parameters, symbols)
 
 
-def _whole(values: NDArray[np.float32], largest: int) -> Symbols:
-    if not np.isfinite(values).all():
-        raise ValueError("the network gives latents that are not finite: use another model, or precision float32")
-    return np.rint(values).clip(-largest, largest).astype(np.int32)
-
-
 def _means(parameters: IntegerParameters) -> NDArray[np.float32]:
     means: NDArray[np.float32] = parameters.means[0].astype(np.float32) * np.float32(1 / PHASES)
     return means
-
-
-def _channels(shape: tuple[int, ...]) -> NDArray[np.uint16]:
-    """The channel of each entry of an array of this shape."""
-    return np.repeat(np.arange(shape[0], dtype=np.uint16), math.prod(shape[1:]))

@@ -8,8 +8,8 @@ their centre and need one.
 
 import numpy as np
 
-from law_rl.compression.bitstream.fixed_point import IntegerParameters
 from law_rl.compression.bitstream.gaussian_tables import cumulative_tables
+from law_rl.compression.bitstream.hyper_parameters import IntegerParameters
 from law_rl.compression.bitstream.mixtures import Floats, Integers, Mixtures
 from law_rl.compression.bitstream.range_coder import PRECISION, CodingError, RangeCoder, Symbols
 from law_rl.compression.bitstream.tables import LatentTables

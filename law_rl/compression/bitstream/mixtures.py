@@ -10,8 +10,8 @@ from typing import Any, Self
 import numpy as np
 from numpy.typing import NDArray
 
-from law_rl.compression.bitstream.fixed_point import IntegerParameters
 from law_rl.compression.bitstream.gaussian_tables import CumulativeTables
+from law_rl.compression.bitstream.hyper_parameters import IntegerParameters
 from law_rl.compression.bitstream.tables import PHASES
 
 Floats = NDArray[np.float32]

@@ -18,7 +18,8 @@ from law_rl.compression.network.initialisation import (
     set_transforms,
 )
 from law_rl.compression.network.mixture import mixture_bits, on_grid, quantise
-from law_rl.compression.network.pyramid import pyramid
+from law_rl.compression.network.noise import uniform_noise
+from law_rl.compression.network.pyramid import PHOTOGRAPHS, Signal, pyramid
 from law_rl.compression.network.transforms import Analysis, Synthesis
 
 AttentionPosition = Literal["none", "z", "y", "both"]
@@ -77,6 +78,11 @@ class CodecOutput(NamedTuple):
     y_bits: Tensor
     z_bits: Tensor
     y: Tensor
+
+    @property
+    def bits(self) -> Tensor:
+        """All bits [B]."""
+        return self.y_bits + self.z_bits
 
 
 class CodecNetwork(nn.Module):
@@ -142,27 +148,32 @@ class CodecNetwork(nn.Module):
         if noise is None:
             raw = on_grid(raw, components)
         y_hat = quantise(y, raw, components)
-        y_bits = mixture_bits(y_hat if noise is None else y + _uniform(y, noise), raw, components)
-        z_bits = self.prior.bits(z_hat if noise is None else z + _uniform(z, noise))
+        y_bits = mixture_bits(y_hat if noise is None else y + uniform_noise(y, noise), raw, components)
+        z_bits = self.prior.bits(z_hat if noise is None else z + uniform_noise(z, noise))
         return CodecOutput(self.synthesise(y_hat), y_bits.sum((1, 2, 3)), z_bits.sum((1, 2, 3)), y)
 
 
 def build_codec(
-    config: CodecConfig, seed: int, device: str | torch.device = "cpu", *, lambda_: float = 1024.0
+    config: CodecConfig,
+    seed: int,
+    device: str | torch.device = "cpu",
+    *,
+    lambda_: float = 1024.0,
+    signal: Signal = PHOTOGRAPHS,
 ) -> CodecNetwork:
     """A float32 network on `device`, channels last, whose transforms start as those of `pyramid`.
 
     Latents start at the unit that is best at high rates for bits + `lambda_` times the squared error, and the scales at
-    what the model of photographs gives for each channel. The values are drawn on the CPU from (seed, purpose), so they
+    what the model of the signal gives for each channel. The values are drawn on the CPU from (seed, purpose), so they
     are the same on every device. Raises ValueError for a lambda not above 0.
     """
     if not 0 < lambda_ < math.inf:
         raise ValueError(f"lambda_ is {lambda_}: give a finite number above 0 (EDIC's are 256 to 8192).")
     network = CodecNetwork(config)
-    start, unit = pyramid(config.width, config.latents, seed), math.sqrt(18 / (lambda_ * math.log(2)))
+    start, unit = pyramid(config.width, config.latents, seed, signal), math.sqrt(18 / (lambda_ * math.log(2)))
     spreads = (start.spreads / unit).float()
     set_hyper_transforms(network.hyper_analysis, network.hyper_decoder, spreads, config.components, seed)
-    set_transforms(network.analysis, network.synthesis, start.layers, unit)
+    set_transforms(network.analysis, network.synthesis, start.layers, unit, signal.centre)
     if isinstance(network.attention_y, ChannelAttention):
         set_attention(network.attention_y, spreads, seed)
         network.analysis.last.weight.data.mul_(2.0)  # the gates start at 1/2
@@ -171,8 +182,3 @@ def build_codec(
     if isinstance(network.enhancement, Enhancement):
         set_enhancement(network.enhancement, seed)
     return network.to(device).to(memory_format=torch.channels_last)  # type: ignore[call-overload, no-any-return]
-
-
-def _uniform(like: Tensor, noise: torch.Generator) -> Tensor:
-    """Values from -1/2 to 1/2 in the shape of `like`."""
-    return torch.rand(like.shape, generator=noise, device=like.device, dtype=like.dtype) - 0.5

@@ -29,9 +29,13 @@ class GDN(nn.Module):
         self.gamma = nn.Parameter((GAMMA_START * torch.eye(channels) + OFFSET**2).sqrt())
 
     def forward(self, x: Tensor) -> Tensor:
-        beta = bounded(self.beta, math.sqrt(BETA_MINIMUM + OFFSET**2), math.inf).square() - OFFSET**2
-        gamma = bounded(self.gamma, OFFSET, math.inf).square() - OFFSET**2
+        beta, gamma = self.coefficients()
         energy = functional.conv2d(x * x, gamma[:, :, None, None], beta)
         if torch.is_grad_enabled():
             return x * energy.sqrt() if self.inverse else x / energy.sqrt()
         return (energy.sqrt_() if self.inverse else energy.rsqrt_()).mul_(x)
+
+    def coefficients(self) -> tuple[Tensor, Tensor]:
+        """beta [C] and gamma [C, C], of which the stored parameters are the roots."""
+        beta = bounded(self.beta, math.sqrt(BETA_MINIMUM + OFFSET**2), math.inf).square() - OFFSET**2
+        return beta, bounded(self.gamma, OFFSET, math.inf).square() - OFFSET**2

@@ -15,10 +15,11 @@ class Conv2d(nn.Conv2d):
 
 
 class Upsampling(nn.ConvTranspose2d):
-    """A transposed convolution of 5 x 5 and stride 2 with bias: [B, inputs, h, w] -> [B, outputs, 2h, 2w]."""
+    """A transposed convolution of `size` pixels a side and stride 2 with bias: [B, inputs, h, w] -> [B, outputs, 2h,
+    2w]."""
 
-    def __init__(self, inputs: int, outputs: int) -> None:
-        super().__init__(inputs, outputs, 5, 2, padding=2, output_padding=1)
+    def __init__(self, inputs: int, outputs: int, size: int = 5) -> None:
+        super().__init__(inputs, outputs, size, 2, padding=size // 2, output_padding=1)
 
     def reset_parameters(self) -> None:
         """Sets zeros, unlike the base class, which reads the global generator."""

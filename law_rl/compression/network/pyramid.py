@@ -1,11 +1,11 @@
-"""Where the transforms start: a pyramid of optimal linear transforms, which already is a codec for photographs.
+"""Where the transforms start: a pyramid of optimal linear transforms, which already is a codec.
 
-A random start spends thousands of steps on learning that neighbours are alike. Ours takes a model of photographs,
-pixels correlated by 0.95 with their neighbours in each direction and between colours, and gives each layer the
-Karhunen-Loeve transform of the 2 x 2 blocks of the layer below. Between layers the coefficients are rotated at random,
-so that no channel is special; the last layer is not, so that its channels are uncorrelated and sorted by their spread.
-Synthesis is the transpose. Own construction; the transform coding behind it is text-book (Goyal, "Theoretical
-foundations of transform coding", 2001).
+A random start spends thousands of steps on learning that neighbours are alike. Ours takes a model of the signal (of
+photographs: pixels correlated by 0.95 with their neighbours in each direction and between colours), and gives each
+layer the Karhunen-Loeve transform of the 2 x 2 blocks of the layer below. Between layers the coefficients are rotated
+at random, so that no channel is special; the last layer is not, so that its channels are uncorrelated and sorted by
+their spread. Synthesis is the transpose. Own construction; the transform coding behind it is text-book (Goyal,
+"Theoretical foundations of transform coding", 2001).
 """
 
 from dataclasses import dataclass
@@ -15,28 +15,39 @@ from torch import Tensor
 
 from law_rl.counters import torch_generator
 
-NEIGHBOUR_CORRELATION = 0.95
-COLOUR_CORRELATION = 0.95
-PIXEL_SPREAD = 0.25
-"""Standard deviation of pixels in 0..1."""
+
+@dataclass(frozen=True, kw_only=True)
+class Signal:
+    """What is to be coded, as a random field: the correlation of neighbours in each direction (`along`) and of channels
+    (`across`), the standard deviation of its values and the value that they lie around.
+    """
+
+    channels: int
+    along: float
+    across: float
+    spread: float
+    centre: float
+
+
+PHOTOGRAPHS = Signal(channels=3, along=0.95, across=0.95, spread=0.25, centre=0.5)
 
 
 @dataclass(frozen=True)
 class Pyramid:
     """`layers`: float64 [outputs, 4 * inputs], the columns sorted by (row, column, input) in the 2 x 2 block;
-    `spreads`: float64 [M], the standard deviations of the last layer's channels on the model of photographs."""
+    `spreads`: float64 [M], the standard deviations of the last layer's channels on the signal."""
 
     layers: list[Tensor]
     spreads: Tensor
 
 
-def pyramid(width: int, latents: int, seed: int) -> Pyramid:
-    """The transform of four layers, 3 -> width -> width -> width -> latents, rotated at random by `seed`."""
-    basis = torch.eye(3, dtype=torch.float64).view(3, 3, 1, 1)
+def pyramid(width: int, latents: int, seed: int, signal: Signal = PHOTOGRAPHS) -> Pyramid:
+    """The transform of four layers, channels -> width -> width -> width -> latents, rotated at random by `seed`."""
+    basis = torch.eye(signal.channels, dtype=torch.float64)[:, :, None, None]
     layers = []
     for layer, outputs in enumerate((width, width, width, latents)):
         blocks = _quadrants(basis)
-        values, vectors = torch.linalg.eigh(_covariance(blocks))
+        values, vectors = torch.linalg.eigh(_covariance(blocks, signal))
         kept = min(outputs, len(values))
         transform = torch.zeros(outputs, len(values), dtype=torch.float64)
         transform[:kept] = vectors.flip(1)[:, :kept].T
@@ -52,7 +63,7 @@ def pyramid(width: int, latents: int, seed: int) -> Pyramid:
 
 
 def _quadrants(basis: Tensor) -> Tensor:
-    """Features [C, 3, s, s] of a block as features [4 C, 3, 2s, 2s] of the four quarters of a block twice as large."""
+    """Features [C, c, s, s] of a block as features [4 C, c, 2s, 2s] of the four quarters of a block twice as large."""
     channels, colours, size, _ = basis.shape
     blocks = basis.new_zeros(2, 2, channels, colours, 2 * size, 2 * size)
     for row in (0, 1):
@@ -62,10 +73,10 @@ def _quadrants(basis: Tensor) -> Tensor:
     return blocks.flatten(0, 2)
 
 
-def _covariance(features: Tensor) -> Tensor:
-    """The covariance [C, C] of features [C, 3, s, s] under the model of photographs."""
+def _covariance(features: Tensor, signal: Signal) -> Tensor:
+    """The covariance [C, C] of features [C, c, s, s] under the model of the signal."""
     places = torch.arange(features.shape[-1], dtype=torch.float64)
-    pixels = NEIGHBOUR_CORRELATION ** (places[:, None] - places[None, :]).abs()
-    colours = torch.full((3, 3), COLOUR_CORRELATION, dtype=torch.float64).fill_diagonal_(1.0) * PIXEL_SPREAD**2
-    mixed = torch.einsum("icyx,cd,yu,xv->iduv", features, colours, pixels, pixels)
+    along = signal.along ** (places[:, None] - places[None, :]).abs()
+    across = torch.full((signal.channels, signal.channels), signal.across, dtype=torch.float64).fill_diagonal_(1.0)
+    mixed = torch.einsum("icyx,cd,yu,xv->iduv", features, across * signal.spread**2, along, along)
     return torch.einsum("iduv,jduv->ij", mixed, features)

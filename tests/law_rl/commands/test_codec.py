@@ -9,6 +9,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
+from law_rl.compression.bitstream.model_file import CodecModel
 from law_rl.compression.codec import Codec, load_codec
 from law_rl.compression.image_metrics import psnr
 from law_rl.compression.peers import PEERS
@@ -79,7 +80,7 @@ def test_models_that_ship_are_found_by_quality_and_by_the_file(tmp_path: Path, m
     expected = load_codec(tmp_path / "models" / "m3.safetensors").decode((tmp_path / "three.edic").read_bytes())
     assert np.array_equal(read_picture(tmp_path / "out" / "three.png"), expected)
     (tmp_path / "models" / "m3.safetensors").unlink()
-    assert "three.edic: no model that ships has the hash" in refused("decode", "three.edic", cwd=tmp_path)
+    assert "three.edic: no codec model that ships has the hash" in refused("decode", "three.edic", cwd=tmp_path)
 
 
 def ship(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -87,7 +88,7 @@ def ship(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     for quality in (1, 2, 3):
         write_model(folder / f"m{quality}.safetensors", seed=quality, quality=quality)
     for function in ("shipped_models", "model_path", "model_of_hash"):
-        monkeypatch.setattr(f"law_rl.compression.shipped.{function}.__defaults__", (folder,))
+        monkeypatch.setattr(f"law_rl.compression.shipped.{function}.__defaults__", (folder, CodecModel))
 
 
 def info(cwd: Path, *arguments: str | Path, status: int = 0) -> dict[str, Any]:

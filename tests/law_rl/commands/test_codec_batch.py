@@ -1,12 +1,13 @@
 """Many files side by side."""
 
+import io
 import threading
 
 import pytest
 import torch
 from rich.console import Console
 
-from law_rl.commands.codec_batch import run_batch
+from law_rl.commands.codec_batch import Tell, run_batch, run_clips
 
 CONSOLE = Console(quiet=True)
 
@@ -82,3 +83,37 @@ def test_the_cores_are_shared_and_given_back() -> None:
 def test_no_workers_are_refused() -> None:
     with pytest.raises(ValueError, match="workers is 0: give the number of files"):
         batch(lambda item: item, [1], workers=0)
+
+
+def test_clips_come_one_after_the_other_and_tell_how_far_they_are(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("law_rl.progress.SECONDS_BETWEEN_LINES", -1.0)
+    written = io.StringIO()
+
+    def work(item: int, tell: Tell) -> int:
+        for share in (0.25, 0.5):
+            tell(share)
+        if item == 2:
+            raise ValueError("2 is damaged")
+        return item
+
+    found = run_clips([1, 2, 3], work, name="test", console=Console(file=written))
+    assert found.results == [1, 3]
+    counts = [line.split()[1] for line in written.getvalue().splitlines()]
+    assert counts == ["0.25/3", "0.50/3", "1/3", "1.25/3", "1.50/3", "2/3", "2.25/3", "2.50/3", "3/3"]
+    with pytest.raises(ValueError, match="1 of 3 clips failed"):
+        found.end()
+
+
+def test_a_clip_ends_where_it_tells_once_the_caller_is_stopped() -> None:
+    ended = []
+
+    def work(item: int, tell: Tell) -> None:
+        if item == 0:
+            raise RuntimeError("a fault")
+        for step in range(100_000):
+            tell(step / 100_000)
+        ended.append(item)
+
+    with pytest.raises(RuntimeError, match="a fault"):
+        run_clips([0, 1], work, name="test", console=CONSOLE)
+    assert ended == []

@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 
 from benchmarks.codec_fuzz import METADATA, damaged, verdict
 from law_rl.compression.bitstream.container import Chunk, Container, Header
-from law_rl.compression.bitstream.fixed_point import FixedPointDecoder
+from law_rl.compression.bitstream.hyper_parameters import FixedPointDecoder
 from law_rl.compression.bitstream.latent_coder import LatentCoder
 from law_rl.compression.bitstream.model_file import CodecModel
 from law_rl.compression.codec import Codec, DamagedImage, Precision, load_codec, read_header, read_metadata

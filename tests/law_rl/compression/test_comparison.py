@@ -17,7 +17,7 @@ def curve(name: str, psnrs: tuple[float, ...], similarity: float | None) -> Rate
 
 def test_each_peer_has_its_rates_or_the_reason() -> None:
     ours, near, far = curve("ours", (30, 31), 0.9), curve("near", (30.5, 31.5), None), curve("far", (40, 41), 0.9)
-    comparison = Comparison(pictures=1, codec=ours, peers=(near, far))
+    comparison = Comparison(noun="picture", count=1, codec=ours, peers=(near, far))
     assert [each.name for each in comparison.curves] == ["ours", "near", "far"]
     first, second = comparison.against()
     assert first.psnr == bd_rate(ours, near) and isinstance(first.psnr, BdRate) and first.psnr.percent > 0

@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 import torch
 
-from law_rl.compression.learner import FEATURES, CodecLearner, pixels
+from law_rl.compression.learner import CodecLearner, CodecLearnerConfig, pixels
 from law_rl.compression.network.codec_network import CodecOutput
 from law_rl.counters import torch_generator
 from law_rl.files import load_tree, save_tree
@@ -81,7 +81,7 @@ def test_a_term_that_a_directive_does_not_name_has_its_own_weight_again() -> Non
     assert same_networks(train(one), train(other))
 
 
-@pytest.mark.parametrize("name", FEATURES)
+@pytest.mark.parametrize("name", CodecLearnerConfig.known)
 def test_every_feature_weights_patches(name: str) -> None:
     rule = LinearTanh(features=(name,), weights=(0.5,), bias=0.0, gain=1.0)
     learner = make(features=(name,))
@@ -169,8 +169,9 @@ def test_a_training_that_diverges_says_so() -> None:
     [
         ({"lambda_": 0.0}, "lambda_ is 0.0: give a finite number above 0"),
         ({"clip": math.inf}, "clip is inf: give a finite number above 0"),
-        ({"features": ("entropy",)}, "features names entropy, which no codec knows: choose from loss, loss_rank, bits"),
-        ({"features": ("own_loss",)}, "features names own_loss, which no codec knows"),
+        ({"features": ("entropy",)}, "features names entropy, which this codec does not know: choose from loss, "),
+        ({"features": ("own_loss",)}, "features names own_loss, which this codec does not know"),
+        ({"features": ("motion",)}, "features names motion, which this codec does not know"),
         ({"batch_size": 1}, "batch_size is 1: give at least 2"),
         ({"stages": 100}, "stages is 100, more than the 6 iterations: give fewer stages"),
     ],

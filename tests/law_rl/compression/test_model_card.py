@@ -1,13 +1,12 @@
 """The card of a codec says what it was trained on, under which terms, and how good it is."""
 
 import json
-from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
-import pytest
 
-from law_rl.compression.model_card import CodecCard, PhotographFacts, write_card, write_set_card
+from law_rl.compression.card import PhotographFacts, write_card
+from law_rl.compression.model_card import CodecCard
 from law_rl.compression.network.codec_network import CodecConfig
 from law_rl.compression.photograph_files import PhotographFiles
 from law_rl.compression.training_config import TrainingConfig
@@ -50,22 +49,3 @@ def test_both_files_tell_the_facts(tmp_path: Path) -> None:
         'load_codec("two.safetensors")',
     ):
         assert words in page
-
-
-def test_a_card_is_read_back_and_another_file_refused(tmp_path: Path) -> None:
-    write_card(tmp_path / "two.safetensors", CARD)
-    assert CodecCard.read(tmp_path / "two.safetensors") == CARD
-    (tmp_path / "two.json").write_text("{}")
-    with pytest.raises(ValueError, match=r"two\.json is no card of a codec"):
-        CodecCard.read(tmp_path / "two.safetensors")
-
-
-def test_a_set_of_models_is_one_page_with_its_curve(tmp_path: Path) -> None:
-    better = replace(CARD, quality=3, validation=Validation(bpp=0.9, psnr=33.0))
-    for name, card in (("three", better), ("two", CARD)):
-        (tmp_path / f"{name}.safetensors").touch()
-        write_card(tmp_path / f"{name}.safetensors", card)
-    write_set_card(tmp_path)
-    page = (tmp_path / "README.md").read_text()
-    rows = [line for line in page.splitlines() if line.startswith(("| two.", "| three."))]
-    assert [row.split(" | ")[0] for row in rows] == ["| two.safetensors", "| three.safetensors"]

@@ -10,8 +10,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from PIL import Image
 
-from law_rl.compression import patches
 from law_rl.compression.patches import PatchConfig, cut, gradient_energy
+from law_rl.compression.rd_cost import RD_DB
 from law_rl.counters import numpy_generator
 from tests.law_rl.compression.patch_trainings import dataset, drawn
 
@@ -97,4 +97,4 @@ def test_what_is_no_data_set_is_refused_in_one_sentence(changes: dict[str, int],
 
 
 def test_the_metric_is_that_of_its_data() -> None:
-    assert PatchConfig().metric == dataset().metric == patches.RD_DB
+    assert PatchConfig().metric == dataset().metric == RD_DB

@@ -7,7 +7,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from numpy.typing import NDArray
 
-from law_rl.compression.photographs import DRAWS, Photographs, crop_draws
+from law_rl.compression.photographs import DRAWS, Photographs
+from law_rl.compression.training_step import batch_draws
 
 SIZE = 8
 
@@ -43,7 +44,7 @@ def test_a_crop_is_a_piece_of_a_photograph(heights: list[int], width: int, draws
 
 def test_every_position_is_drawn_and_the_borders_are_reached() -> None:
     photographs = Photographs([picture(SIZE + 2, SIZE + 1)], SIZE, scales=(1.0,))
-    crops = values(photographs.crops(crop_draws(0, 0, 1, 600)[0]))
+    crops = values(photographs.crops(batch_draws(0, 0, 1, 600, DRAWS)[0]))
     corners = crops.reshape(600, -1, 3).min(1)[:, :2]
     found, counts = np.unique(corners, axis=0, return_counts=True)
     assert found.tolist() == [[row, column] for row in range(3) for column in range(2)]
@@ -70,15 +71,15 @@ def test_photographs_smaller_than_the_crop_are_refused() -> None:
 
 def test_crops_are_float_from_0_to_1_in_channels_last() -> None:
     image = np.full((SIZE, SIZE, 3), 255, np.uint8)
-    crops = Photographs([image], SIZE).crops(crop_draws(0, 0, 1, 2)[0])
+    crops = Photographs([image], SIZE).crops(batch_draws(0, 0, 1, 2, DRAWS)[0])
     assert crops.dtype == torch.float32 and crops.shape == (2, 3, SIZE, SIZE)
     assert crops.is_contiguous(memory_format=torch.channels_last)
     assert torch.equal(crops, torch.ones_like(crops))
 
 
 def test_draws_depend_on_the_number_of_the_batch_alone() -> None:
-    whole = crop_draws(3, 0, 6, 4)
-    assert torch.equal(whole[2:5], crop_draws(3, 2, 3, 4))
+    whole = batch_draws(3, 0, 6, 4, DRAWS)
+    assert torch.equal(whole[2:5], batch_draws(3, 2, 3, 4, DRAWS))
     assert not torch.equal(whole[0], whole[1])
-    assert not torch.equal(whole, crop_draws(4, 0, 6, 4))
+    assert not torch.equal(whole, batch_draws(4, 0, 6, 4, DRAWS))
     assert whole.min() >= 0 and whole.max() < 1

@@ -24,7 +24,9 @@ def curve(name: str, factor: float, similarity: float | None = 0.9) -> RateCurve
     )
 
 
-COMPARISON = Comparison(pictures=24, codec=curve(NASTY, 0.8), peers=(curve("JPEG", 1.0), *published_kodak()))
+COMPARISON = Comparison(
+    noun="picture", count=24, codec=curve(NASTY, 0.8), peers=(curve("JPEG", 1.0), *published_kodak())
+)
 
 
 def write(path: Path, comparison: Comparison) -> Page:
@@ -73,6 +75,8 @@ def test_the_same_inputs_give_the_same_bytes(tmp_path: Path) -> None:
 def test_curves_that_do_not_overlap_say_so(tmp_path: Path) -> None:
     low = RateCurve(name="low", points=(RatePoint(setting="1", bpp=0.1, psnr=10.0, ms_ssim=None),))
     exact = RateCurve(name="exact", points=(RatePoint(setting="1", bpp=9.0, psnr=math.inf, ms_ssim=1.0),))
-    page = write(tmp_path / "page", Comparison(pictures=1, codec=low, peers=(curve("JPEG", 1.0, None), exact)))
+    page = write(
+        tmp_path / "page", Comparison(noun="picture", count=1, codec=low, peers=(curve("JPEG", 1.0, None), exact))
+    )
     assert page.tables[0][1:] == [[name, "no overlap", "", "no overlap", ""] for name in ("JPEG", "exact")]
     assert "low reaches no PSNR that another codec reaches too" in page.text

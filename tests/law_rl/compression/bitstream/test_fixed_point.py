@@ -1,161 +1,177 @@
-"""The hyper-decoder in whole numbers: exact whatever computes it, near the float network, else refused."""
+"""Whole networks in exact arithmetic: alike whatever computes them, on the grid, near the float ones, else refused."""
 
-import copy
 from collections.abc import Callable
-from itertools import product
-from typing import Any
+from typing import TypeVar, cast
 
-import numpy as np
 import pytest
 import torch
-from numpy.typing import NDArray
-from torch import nn
+from torch import Tensor, nn
 
-from law_rl.compression.bitstream.fixed_point import FixedPointDecoder, IntegerParameters
-from law_rl.compression.network.hyper import HyperDecoder
-from law_rl.compression.network.mixture import on_grid
-from law_rl.counters import numpy_generator, torch_generator
-from tests.law_rl.compression.bitstream.models import LATENTS, SETTINGS, WIDTH, tiny_network, torch_setting
+from law_rl.compression.bitstream.fixed_point import FixedPooling, fixed_point
+from law_rl.compression.bitstream.grid import to_grid
+from law_rl.compression.network.attention import ChannelAttention
+from law_rl.compression.network.codec_network import CodecConfig, CodecNetwork
+from law_rl.compression.network.enhancement import Enhancement
+from law_rl.compression.network.layers import Conv2d
+from law_rl.compression.network.transforms import Analysis, Synthesis
+from law_rl.compression.video.network.compensation import Compensation
+from law_rl.compression.video.network.flow import FlowConfig
+from law_rl.compression.video.network.video_network import VideoConfig, VideoNetwork
+from law_rl.counters import torch_generator
+from tests.law_rl.compression.bitstream.integers import grid_values, units
+from tests.law_rl.compression.bitstream.models import SETTINGS, torch_setting
+
+VIDEO = VideoConfig(
+    flow=FlowConfig(channels=(4,), kernel=3, levels=1),
+    motion=4,
+    compensation=4,
+    residual=CodecConfig(width=4, latents=6, attention="both", components=2),
+    enhancement=4,
+)
 
 
-def drawn_decoder(width: int, latents: int, components: int, seed: int = 0) -> nn.Sequential:
-    decoder = HyperDecoder(width, latents, components)
-    generator = torch_generator(seed, "hyper-decoder")
+Network = TypeVar("Network", bound=nn.Module)
+
+
+def drawn(network: Network, reach: float = 1.0) -> Network:
+    generator = torch_generator(0, "network")
     with torch.no_grad():
-        for parameter in decoder.parameters():
+        for parameter in network.parameters():
             fan = parameter[0].numel() if parameter.ndim > 1 else 1
-            parameter.copy_(torch.randn(parameter.shape, generator=generator) / fan**0.5)
-        decoder[-1].bias[: components * latents] += 15
-        for parameter in decoder.parameters():
-            parameter.copy_(parameter.half().float())
-    return decoder
+            parameter.copy_(torch.randn(parameter.shape, generator=generator) * reach / fan**0.5)
+    return network.eval()
 
 
-def symbols(width: int, height: int = 3, across: int = 2, reach: int = 20) -> NDArray[np.int32]:
-    return numpy_generator(0, "z").integers(-reach, reach + 1, (width, height, across)).astype(np.int32)
+def latents(channels: int, batch: int = 1, *, height: int = 2, width: int = 3) -> Tensor:
+    values = torch.randn((batch, channels, height, width), generator=torch_generator(0, "latents", channels))
+    return (4 * values).round().double()
 
 
-def same(one: IntegerParameters, other: IntegerParameters) -> bool:
-    pairs = ((one.levels, other.levels), (one.means, other.means), (one.logits, other.logits))
-    return all(np.array_equal(a, b) for a, b in pairs)
+def images(batch: int = 1, *, height: int = 32, width: int = 48) -> Tensor:
+    return to_grid(torch.rand((batch, 3, height, width), generator=torch_generator(0, "images")))
 
 
-def by_hand(layer: nn.Conv2d | nn.ConvTranspose2d, values: NDArray[Any]) -> NDArray[Any]:
-    """A convolution of Python integers, tap by tap: whole weights of 2^16, bias of 2^28."""
-    weight = np.array([round(w * 2**16) for w in layer.weight.detach().double().flatten().tolist()], object)
-    weight = weight.reshape(tuple(layer.weight.shape))
-    bias = np.array([round(b * 2**28) for b in layer.bias.detach().double().tolist()], object)
-    kernel, stride, padding = layer.kernel_size[0], layer.stride[0], layer.padding[0]
-    _, height, width = values.shape
-    if isinstance(layer, nn.ConvTranspose2d):
-        extra = layer.output_padding[0]
-        full = np.zeros((layer.out_channels, *(stride * (n - 1) + kernel + extra for n in (height, width))), object)
-        for i, j in product(range(height), range(width)):
-            rows, columns = slice(stride * i, stride * i + kernel), slice(stride * j, stride * j + kernel)
-            full[:, rows, columns] += np.tensordot(values[:, i, j], weight, 1)
-        sums = full[:, padding : full.shape[1] - padding, padding : full.shape[2] - padding]
-    else:
-        padded = np.pad(values, ((0, 0), (padding, padding), (padding, padding)), constant_values=0)
-        sums = np.zeros((layer.out_channels, height // stride, width // stride), object)
-        for i, j in product(range(kernel), range(kernel)):
-            taken = padded[:, i : i + height : stride, j : j + width : stride]
-            sums += np.tensordot(weight[:, :, i, j], taken, 1)
-    return sums + bias[:, None, None]
+class Decoder(nn.Module):
+    """A predicted frame from its latents: all kinds of layers that there are."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.network = drawn(VideoNetwork(VIDEO), 0.4)
+
+    def forward(self, references: Tensor, motion: Tensor, y: Tensor) -> Tensor:
+        return self.network.reconstruct(self.network.predict(references, motion), y)
 
 
-def test_it_is_the_arithmetic_of_integers() -> None:
-    decoder, z = drawn_decoder(3, 2, 3), symbols(3)
-    values = z.astype(object) * 2**12
-    for layer, following in zip(decoder, [*list(decoder)[1:], None], strict=True):
-        if not isinstance(layer, nn.ReLU):
-            low = 0 if isinstance(following, nn.ReLU) else -(2**22)
-            values = np.clip((by_hand(layer, values) + 2**15) // 2**16, low, 2**22)
-    found = FixedPointDecoder(decoder, 3)(z)
-    groups = values.reshape(3, 3, -1)
-    assert (found.levels == np.clip((groups[0] + 2**11) // 2**12, 0, 63)).all()
-    assert (found.means == (16 * groups[1] + 2**11) // 2**12).all()
-    assert (found.logits == (16 * groups[2] + 2**11) // 2**12).all()
+CASES: list[tuple[Callable[[], nn.Module], Callable[[int], tuple[Tensor, ...]]]] = [
+    (lambda: drawn(Synthesis(6, 8)), lambda batch: (latents(6, batch),)),
+    (lambda: drawn(Enhancement(4, 1)), lambda batch: (images(batch),)),
+    (
+        lambda: drawn(Compensation(4)),
+        lambda batch: (images(batch), images(batch).flip(3), 16 * images(batch)[:, :2]),
+    ),
+    (Decoder, lambda batch: (images(batch), latents(4, batch), latents(6, batch))),
+]
 
 
-@pytest.mark.parametrize("components", [1, 3])
-def test_it_is_near_the_float_network(components: int) -> None:
-    decoder, z = drawn_decoder(16, 8, components), symbols(16, 4, 5)
-    with torch.no_grad():
-        raw = on_grid(decoder(torch.from_numpy(z)[None].float()), components)[0]
-    groups = raw.reshape(-1, components, raw[0].numel() * 8).numpy()
-    found = FixedPointDecoder(decoder, components)(z)
-    assert found.levels.shape == (components, 8 * 16 * 20) and found.levels.dtype == np.uint8
-    assert len(np.unique(found.levels)) > 5
-    for own, floats in ((found.levels, groups[0]), (found.means, 16 * groups[1])):
-        differences = np.abs(own.astype(np.float64) - floats)
-        assert differences.max() <= 1 and (differences > 0).mean() < 0.03
-    assert found.logits.any() == (components > 1)
+@pytest.mark.parametrize(("build", "inputs"), CASES)
+def test_threads_memory_formats_onednn_and_autocast_change_nothing(
+    build: Callable[[], nn.Module], inputs: Callable[[int], tuple[Tensor, ...]]
+) -> None:
+    network, given = build(), inputs(2)
+    expected = fixed_point(network)(*given)
+    last = build().to(memory_format=torch.channels_last)  # type: ignore[call-overload]
+    lasts = [values.contiguous(memory_format=torch.channels_last) for values in given]
+    for threads, onednn in SETTINGS:
+        with torch_setting(threads, onednn=onednn), torch.autocast("cpu", dtype=torch.bfloat16):
+            assert (fixed_point(network)(*given) == expected).all()
+            assert (fixed_point(last)(*lasts) == expected).all()
 
 
-@pytest.mark.parametrize(("threads", "onednn"), SETTINGS)
-def test_threads_memory_formats_and_onednn_change_nothing(threads: int, onednn: bool) -> None:
-    decoder, z = drawn_decoder(16, 24, 3), symbols(16, 3, 5, 300)
-    expected = FixedPointDecoder(decoder, 3)(z)
-    last = copy.deepcopy(decoder).to(memory_format=torch.channels_last)
-    with torch_setting(threads, onednn=onednn):
-        for network in (decoder, last):
-            assert same(FixedPointDecoder(network, 3)(z), expected)
+@pytest.mark.parametrize(("build", "inputs"), CASES)
+def test_one_image_does_not_depend_on_the_others(
+    build: Callable[[], nn.Module], inputs: Callable[[int], tuple[Tensor, ...]]
+) -> None:
+    exact, given = fixed_point(build()), inputs(2)
+    parts = [exact(*(values[i : i + 1] for values in given)) for i in range(2)]
+    assert (torch.cat(parts) == exact(*given)).all() and (parts[0] != parts[1]).any()
 
 
-def test_a_lower_precision_around_it_changes_nothing() -> None:
-    decoder, z = drawn_decoder(8, 4, 1), symbols(8)
-    expected = FixedPointDecoder(decoder, 1)(z)
-    with torch.autocast("cpu", dtype=torch.bfloat16):
-        assert same(FixedPointDecoder(decoder, 1)(z), expected)
+@pytest.mark.parametrize(("build", "inputs"), CASES)
+def test_it_is_near_the_float_network(
+    build: Callable[[], nn.Module], inputs: Callable[[int], tuple[Tensor, ...]]
+) -> None:
+    network, given = build(), inputs(1)
+    with torch.inference_mode():
+        expected = network(*(values.float() for values in given))
+    found = fixed_point(network)(*given)
+    assert found.dtype == torch.float64 and not found.requires_grad
+    assert (found - expected).abs().mean() < 0.005 * expected.std()
 
 
-def test_one_place_does_not_depend_on_those_far_from_it() -> None:
-    decoder, z = drawn_decoder(8, 4, 1), symbols(8, 2, 12)
-    whole = FixedPointDecoder(decoder, 1)(z).means.reshape(4, 8, 48)
-    part = FixedPointDecoder(decoder, 1)(np.ascontiguousarray(z[:, :, :6])).means.reshape(4, 8, 24)
-    assert (whole[:, :, :16] == part[:, :, :16]).all()
+@pytest.mark.parametrize(("build", "inputs"), CASES)
+def test_every_layer_takes_and_gives_multiples_of_the_step(
+    build: Callable[[], nn.Module], inputs: Callable[[int], tuple[Tensor, ...]]
+) -> None:
+    exact, seen = fixed_point(build()), []
+
+    def look(module: nn.Module, given: tuple[Tensor, ...], found: Tensor) -> None:
+        for values in (*given, found):
+            units(values)
+        seen.append(module)
+
+    for module in exact.modules():
+        if not any(True for _ in module.children()):
+            module.register_forward_hook(look)
+    exact(*inputs(1))
+    assert len(seen) > 5 and not list(exact.parameters())
 
 
-def test_extreme_symbols_stay_within_bounds() -> None:
-    decoder = drawn_decoder(8, 4, 3)
-    found = FixedPointDecoder(decoder, 3)(np.full((8, 2, 2), 1024, np.int32))
-    assert np.abs(found.means).max() <= 1024 * 16 and found.levels.max() <= 63
+def test_the_network_itself_is_left_as_it_is() -> None:
+    network = drawn(VideoNetwork(VIDEO), 0.4)
+    before = {name: values.clone() for name, values in network.state_dict().items()}
+    fixed_point(network)
+    assert all((values == before[name]).all() for name, values in network.state_dict().items())
+    assert isinstance(network.residual.analysis, Analysis)
 
 
-def test_the_crc_sees_each_part() -> None:
-    found = FixedPointDecoder(drawn_decoder(8, 4, 3), 3)(symbols(8))
-    crcs = {found.crc()}
-    for name in ("levels", "means", "logits"):
-        parts = {"levels": found.levels, "means": found.means, "logits": found.logits}
-        parts[name] = parts[name].copy()
-        parts[name][0, 0] += 1
-        crcs.add(IntegerParameters(**parts).crc())
-    assert len(crcs) == 4
+def test_an_encoders_modules_are_left_out() -> None:
+    network = drawn(CodecNetwork(CodecConfig(width=4, latents=6, attention="both")))
+    exact = cast(CodecNetwork, fixed_point(network))
+    left_out = (exact.analysis, exact.hyper_analysis, exact.prior, exact.attention_y, exact.attention_z)
+    assert all(module is None for module in left_out)
+    assert exact.synthesise(latents(6)).shape == (1, 3, 32, 48)
 
 
-def spoil(change: Callable[[nn.Sequential], object]) -> nn.Sequential:
-    decoder = tiny_network().hyper_decoder
-    with torch.no_grad():
-        change(decoder)
-    return decoder
+def test_pooling_is_the_mean_of_four_halves_up() -> None:
+    values = grid_values((2, 3, 4, 6), torch_generator(0, "values"), reach=9)
+    whole = units(values)
+    sums = whole[..., ::2, ::2] + whole[..., ::2, 1::2] + whole[..., 1::2, ::2] + whole[..., 1::2, 1::2]
+    assert (units(FixedPooling()(values)) == (sums + 2) // 4).all()
 
 
 @pytest.mark.parametrize(
-    ("decoder", "said"),
+    ("network", "said"),
     [
-        (lambda: spoil(lambda d: d[0].weight.fill_(torch.nan)), "not finite or too large"),
-        (lambda: spoil(lambda d: d[0].weight.fill_(60000)), "not finite or too large"),
-        (lambda: spoil(lambda d: d[-1].bias.fill_(torch.inf)), "not finite or too large"),
-        (lambda: nn.Sequential(nn.Conv2d(4, 4, 1), nn.LeakyReLU()), "has a LeakyReLU"),
-        (lambda: nn.Sequential(nn.Conv2d(4, 4, 1, groups=2)), "in groups"),
-        (lambda: nn.Sequential(nn.Conv2d(4, 4, 3, padding=1, padding_mode="reflect")), "other padding"),
+        (lambda: nn.Sequential(Conv2d(4, 4, 1), nn.LeakyReLU()), "has a LeakyReLU"),
+        (lambda: nn.Sequential(nn.Sequential(nn.BatchNorm2d(3))), "has a BatchNorm2d"),
+        (lambda: nn.Sequential(nn.AvgPool2d(3)), "over 3 pixels"),
+        (lambda: nn.Sequential(nn.AvgPool2d(2, stride=1)), "in steps of 1"),
+        (lambda: nn.Sequential(nn.Upsample(scale_factor=2, mode="bilinear")), "is 'bilinear'"),
+        (lambda: nn.MultiheadAttention(4, 1), "has a MultiheadAttention"),
+        (lambda: ChannelAttention(4), "is an encoder's"),
     ],
 )
-def test_what_might_not_be_exact_is_refused(decoder: Callable[[], nn.Sequential], said: str) -> None:
-    with pytest.raises(ValueError, match=said):
-        FixedPointDecoder(decoder(), 1)
+def test_layers_without_a_twin_are_refused(network: Callable[[], nn.Module], said: str) -> None:
+    with pytest.raises(ValueError, match=said) as error:
+        fixed_point(network())
+    assert "\n" not in str(error.value)
 
 
-def test_a_plain_network_without_bias_is_taken() -> None:
-    decoder = nn.Sequential(nn.ConvTranspose2d(WIDTH, 2 * LATENTS, 4, 4, bias=False))
-    assert FixedPointDecoder(decoder, 1)(symbols(WIDTH)).levels.shape == (1, LATENTS * 12 * 8)
+@pytest.mark.gpu
+@pytest.mark.skipif(not torch.cuda.is_available(), reason="needs a CUDA device")
+@pytest.mark.parametrize(("build", "inputs"), CASES)
+def test_a_gpu_gives_the_same(build: Callable[[], nn.Module], inputs: Callable[[int], tuple[Tensor, ...]]) -> None:
+    exact, given = fixed_point(build()), inputs(2)
+    expected = exact(*given)
+    found = exact.cuda()(*(values.cuda() for values in given))
+    assert (found.cpu() == expected).all()

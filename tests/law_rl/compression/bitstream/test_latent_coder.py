@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 import torch
 
-from law_rl.compression.bitstream import fixed_point
+from law_rl.compression.bitstream import hyper_parameters
 from law_rl.compression.bitstream.escapes import LARGEST
 from law_rl.compression.bitstream.latent_coder import LatentCoder
 from law_rl.compression.bitstream.range_coder import CodingError
@@ -33,7 +33,7 @@ def test_all_come_back(components: int, size: tuple[int, int], spread: float) ->
     second, symbols = codec.encode_latents(y, parameters)
     other = coder(components)
     again = other.decode_hyper_latents(first, hyper_symbols.shape)
-    assert (again == hyper_symbols).all() and np.abs(again).max() <= fixed_point.LARGEST_HYPER_LATENT
+    assert (again == hyper_symbols).all() and np.abs(again).max() <= hyper_parameters.LARGEST_HYPER_LATENT
     found = other.decode_latents(second, other.parameters(again))
     assert (found == symbols).all() and np.abs(found).max() <= LARGEST
     if spread < 1e6:
@@ -60,7 +60,7 @@ def test_latents_that_are_not_finite_are_refused() -> None:
 
 
 def test_hyper_latents_beyond_the_bound_of_exact_sums_are_refused(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("law_rl.compression.bitstream.latent_coder.LARGEST_HYPER_LATENT", 2000)
+    monkeypatch.setattr("law_rl.compression.bitstream.prior_coder.LARGEST_HYPER_LATENT", 2000)
     content, symbols = coder().encode_hyper_latents(np.full((WIDTH, 1, 1), 1500, np.float32))
     monkeypatch.undo()
     with pytest.raises(CodingError, match="larger"):

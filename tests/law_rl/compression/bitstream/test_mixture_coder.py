@@ -10,7 +10,7 @@ from scipy.stats import norm
 
 from law_rl.compression.bitstream import mixture_coder
 from law_rl.compression.bitstream.escapes import LARGEST
-from law_rl.compression.bitstream.fixed_point import IntegerParameters
+from law_rl.compression.bitstream.hyper_parameters import IntegerParameters
 from law_rl.compression.bitstream.mixture_coder import MixtureCoder
 from law_rl.compression.bitstream.range_coder import CodingError, RangeDecoder, RangeEncoder, Symbols
 from law_rl.counters import numpy_generator

@@ -4,8 +4,8 @@ import numpy as np
 import pytest
 from scipy.stats import norm
 
-from law_rl.compression.bitstream.fixed_point import IntegerParameters
 from law_rl.compression.bitstream.gaussian_tables import cumulative_tables
+from law_rl.compression.bitstream.hyper_parameters import IntegerParameters
 from law_rl.compression.bitstream.mixtures import Mixtures
 from law_rl.compression.bitstream.table_export import scale
 from law_rl.counters import numpy_generator

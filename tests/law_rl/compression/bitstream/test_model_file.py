@@ -10,7 +10,8 @@ import pytest
 import torch
 from safetensors.torch import load, save
 
-from law_rl.compression.bitstream.model_file import KEY, CodecModel, read_head
+from law_rl.compression.bitstream.model_file import CodecModel
+from law_rl.compression.bitstream.network_file import KEY
 from law_rl.files import read_metadata
 from tests.law_rl.compression.bitstream.models import tiny_model, tiny_network
 
@@ -43,7 +44,7 @@ def test_it_comes_back(path: Path) -> None:
 
 
 def test_the_head_says_what_it_is(path: Path) -> None:
-    head = read_head(path)
+    head = CodecModel.read_head(path)
     assert (head["quality"], head["lambda"], head["hash"]) == (3, 1024, tiny_model(3).hash.hex())
 
 
@@ -135,7 +136,7 @@ def test_what_does_not_fit_is_refused(path: Path, change: Callable[[Head, Any], 
 
 
 def test_another_arithmetic_is_noticed(path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("law_rl.compression.bitstream.fixed_point.PHASES", 17)
+    monkeypatch.setattr("law_rl.compression.bitstream.hyper_parameters.PHASES", 17)
     with pytest.raises(ValueError, match="other numbers on this machine"):
         CodecModel.load(path)
 

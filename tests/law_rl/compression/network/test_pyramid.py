@@ -2,7 +2,7 @@
 
 import torch
 
-from law_rl.compression.network.pyramid import _covariance, _quadrants, pyramid
+from law_rl.compression.network.pyramid import PHOTOGRAPHS, _covariance, _quadrants, pyramid
 
 
 def basis(layers: list[torch.Tensor]) -> torch.Tensor:
@@ -17,7 +17,7 @@ def test_channels_are_orthonormal_uncorrelated_and_sorted() -> None:
     channels = basis(start.layers)
     flat = channels.flatten(1)
     torch.testing.assert_close(flat @ flat.T, torch.eye(96, dtype=torch.float64))
-    covariance = _covariance(channels)
+    covariance = _covariance(channels, PHOTOGRAPHS)
     torch.testing.assert_close(covariance.diagonal().sqrt(), start.spreads)
     assert (covariance - covariance.diagonal().diag()).abs().max() < 1e-9
     assert (start.spreads.diff() <= 1e-9).all()

@@ -1,0 +1,1 @@
+"""Learned video compression: DVC, and EDIC inside it."""
