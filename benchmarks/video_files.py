@@ -69,7 +69,7 @@ def measure(model: str, clip: Path, options: Options) -> dict[str, Any]:
     estimate = validate_video(network, intra, [frames], options.gop)
     pixels = len(frames) * frames[0].shape[0] * frames[0].shape[1]
     row = {
-        "model": model,
+        "model": Path(model).stem,
         "clip": clip.name,
         "frames": len(frames),
         "bytes": len(content),
@@ -139,7 +139,7 @@ def main(args: Sequence[str] | None = None) -> None:
         for done, (model, clip) in enumerate(jobs, 1):
             rows.append(measure(model, clip, options))
             line.show(done)
-    table = report([{**row, "model": Path(row["model"]).stem} for row in rows])
+    table = report(rows)
     text = (
         f"{table}\n\nGOP {options.gop}, {options.threads} threads. Exact: every frame is, byte for byte, the reference "
         f"of the encoder, in this process and in two others, with {' and '.join(map(str, DECODERS))} threads."

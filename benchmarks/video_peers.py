@@ -28,7 +28,7 @@ class Options:
 
 def rates_table(found: Mapping[str, Any]) -> str:
     """For each peer the BD-rate by PSNR of each clip and their mean, and the mean by MS-SSIM."""
-    clips = [clip["name"].rsplit("/", 1)[-1] for clip in found["each"]]
+    clips = [clip["name"] for clip in found["each"]]
     rows = [
         (
             peer,
@@ -38,6 +38,11 @@ def rates_table(found: Mapping[str, Any]) -> str:
         for peer in found["peers"]
     ]
     return markdown_table(("bits against, at the same PSNR", *clips, "mean", "mean at the same MS-SSIM"), rows)
+
+
+def _without_folders(entry: dict[str, Any]) -> dict[str, Any]:
+    """An object of the JSON in which a clip is named without the folders that it was in."""
+    return entry | {"name": Path(entry["name"]).name} if "name" in entry else entry
 
 
 def _percent(rate: Mapping[str, float] | None) -> str:
@@ -50,8 +55,8 @@ def _mean(rate: float | None) -> str:
 
 def main(args: Sequence[str] | None = None) -> None:
     options = tyro.cli(Options, description=__doc__, args=args)
-    found = json.loads(options.compared.read_text(encoding="utf-8"))
-    frames = ", ".join(f"{clip['name'].rsplit('/', 1)[-1]} {clip['points'][0]['frames']}" for clip in found["each"])
+    found = json.loads(options.compared.read_text(encoding="utf-8"), object_hook=_without_folders)
+    frames = ", ".join(f"{clip['name']} {clip['points'][0]['frames']}" for clip in found["each"])
     settings = "\n".join(f"- {name}: {setting}" for name, setting in found["peers"].items())
     text = (
         f"{points_table(found['curves'][OURS]['points'])}\n\nMeans over the clips; GOP {found['gop']} for all codecs. "

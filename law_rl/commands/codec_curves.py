@@ -82,7 +82,7 @@ def rates_table(comparison: Comparison, beside: Mapping[str, Sequence[str]] = Ma
     table = Table()
     table.add_column("against", no_wrap=True)
     for heading in columns:
-        table.add_column(heading, justify="right", no_wrap=True)
+        table.add_column(heading, justify="right", overflow="fold")
     for each, *cells in zip(against, *columns.values(), strict=True):
         table.add_row(each.name, *cells)
     return table

@@ -34,7 +34,9 @@ def decode_video(command: CodecDecodeVideoCommand) -> None:
             if not writer.frames:
                 raise ValueError(f"{job.source}: no frame can be decoded, see above; nothing is written")
     speed = writer.frames / max(time.monotonic() - begun, 1e-9)
-    text = f"{job.target}: {writer.frames} frames, {speed:.2f} frames per second"
+    repeated = len(frames) - writer.frames if job.target.suffix else 0
+    copies = f" and {repeated} copies in place of lost ones" if repeated else ""
+    text = f"{job.target}: {writer.frames} frames{copies}, {speed:.2f} frames per second"
     console.print(text, highlight=False, markup=False, soft_wrap=True)
     to_the_end = not command.frames or command.frames.endswith(":")
     _end(job, len(frames) - writer.frames, len(frames), cut_off=reader.cut_off and to_the_end)

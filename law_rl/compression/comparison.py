@@ -6,6 +6,9 @@ from typing import Literal
 from law_rl.compression.bd_rate import BdRate, NoOverlap, bd_rate
 from law_rl.compression.rate_curve import Metric, RateCurve
 
+NOT_MEASURED = "not measured"
+"""In place of a BD-rate by a metric that pictures or clips are too small for."""
+
 
 @dataclass(frozen=True, kw_only=True)
 class Against:
@@ -43,6 +46,8 @@ class Comparison:
         )
 
     def _rate(self, peer: RateCurve, metric: Metric) -> BdRate | str:
+        if all(getattr(point, metric) is None for point in (*self.codec.points, *peer.points)):
+            return NOT_MEASURED
         try:
             return bd_rate(self.codec, peer, metric)
         except NoOverlap as error:
@@ -51,4 +56,6 @@ class Comparison:
 
 def in_words(rate: BdRate | str) -> str:
     """A BD-rate as a cell of a table."""
-    return "no overlap" if isinstance(rate, str) else f"{rate.percent:+.1f} %"
+    if isinstance(rate, str):
+        return NOT_MEASURED if rate == NOT_MEASURED else "no overlap"
+    return f"{rate.percent:+.1f} %"

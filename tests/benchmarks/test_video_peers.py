@@ -27,6 +27,7 @@ def test_points_and_rates_become_tables(tmp_path: Path) -> None:
     (tmp_path / "compared.json").write_text(json.dumps(found))
     main([str(tmp_path / "compared.json"), "--out", str(tmp_path)])
     text = (tmp_path / "video_peers.md").read_text()
+    assert "clips/one" not in (tmp_path / "video_peers.json").read_text()
     assert "| quality 1 | 0.2500 | 29.50 | 0.9500 |" in text
     assert "| x264 veryfast | +50 % | no overlap | no overlap | +40 % |" in text
     assert "- x264 veryfast: core 165: -preset veryfast" in text and "Frames: one 20, two 20" in text

@@ -5,7 +5,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from law_rl.compression.bd_rate import BdRate
-from law_rl.compression.comparison import Comparison
+from law_rl.compression.comparison import NOT_MEASURED, Comparison
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -52,6 +52,8 @@ class ClipComparison:
 
 def _mean(rates: Sequence[BdRate | str]) -> float | str:
     percents = [rate.percent for rate in rates if isinstance(rate, BdRate)]
+    if all(rate == NOT_MEASURED for rate in rates):
+        return NOT_MEASURED
     if len(percents) < len(rates):
         return f"{len(percents)} of {len(rates)} overlap"
     return math.fsum(percents) / len(percents)

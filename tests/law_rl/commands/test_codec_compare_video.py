@@ -85,7 +85,7 @@ def test_the_means_of_clips_are_those_of_their_rates(place: Path, monkeypatch: p
     text, _ = law_rl(*COMPARE, "in", *OWN, cwd=place)
     rates = result["mean_bd_rates_of_clips"]["x264 veryfast"]["psnr"]
     row = next(line for line in text.splitlines() if line.startswith("│ x264 veryfast"))
-    assert f"{rates:+.1f} %" in row and "0 of 2 overlap" in row
+    assert f"{rates:+.1f} %" in row and row.count("not measured") == 2
     assert "All have an intra frame every 10 frames." in text and "x265 veryfast is x265 (build" in text
 
 
