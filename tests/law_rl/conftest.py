@@ -36,7 +36,13 @@ class Head:
 
 @pytest.fixture(scope="module")
 def start_head() -> Iterator[Callable[[dict[str, str]], Head]]:
-    """Starts heads with environment variables of their own; all end with the module's tests."""
+    """Starts heads with environment variables of their own; all end with the module's tests.
+
+    The Ray of other modules is ended first: a head beside it gets jobs that its own agent does not run.
+    """
+    import ray
+
+    ray.shutdown()
     with ExitStack() as stack:
         yield lambda variables: stack.enter_context(_running(variables))
 
