@@ -1,7 +1,8 @@
 """Trainings of small video codecs on two cores: DVC, EDIC inside it, and DVC without one of its parts.
 
 For each variant and seed a network learns at the highest lambda, and goes on from there for the lower ones. All learn
-from the same synthetic clips over BSDS500's photographs, for as many steps.
+from the same synthetic clips over BSDS500's photographs, for as many steps. The models that ship are those of EDIC in
+DVC and seed 0, with cards as `law-rl codec train-video` writes them.
 """
 
 from collections.abc import Sequence

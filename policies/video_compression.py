@@ -25,7 +25,9 @@ class PredictionFirst:
 
 
 BEST_FIXED = FixedTerms(name="best_fixed", losses=(("distortion", 0.7),), features=(("motion", -0.2),))
-"""The best of twelve fixed directives on validation clips, three trainings each: more than a search takes."""
+"""The best of twelve fixed directives on validation clips, three trainings each: more than a search takes. Those were
+measured before the flow was polished; on test clips, with it, the directive loses 0.04 dB to uniform training.
+"""
 
 VIDEO_CODECS: tuple[Curriculum, ...] = (
     UniformWeights(),
